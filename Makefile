@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+# What this repository can do; each target is a script that says more at its
+# head. KERNEL_SRC=dir uses that kernel tree instead of fetching one,
+# FSDEV_CACHE=dir keeps downloads and builds there instead of ~/.cache/fsdev.
+
+export KERNEL_SRC FSDEV_CACHE
+
+help:
+	@echo 'make demo               famfs mode of a dax device, shown in a guest'
+	@echo 'make test               all tests (SUITES="name..." for some)'
+	@echo 'make soak               the stress tests, for long (MINUTES=30)'
+	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
+	@echo 'make check              checkpatch, sparse and the like; each patch builds'
+	@echo 'make tree DEST=dir      a git tree of the kernel with the series on it'
+	@echo 'make series DEST=dir    the series as mails, for git am'
+	@echo 'make refresh TREE=dir   take the commits of such a tree back into patches/'
+	@echo 'make shell              an interactive guest'
+	@echo 'make update             look for a newer 7.3.x and newer guest packages'
+	@echo 'make clean              remove all that was downloaded and built'
+	@echo
+	@echo 'KERNEL_SRC=dir          on any of them: this kernel tree instead of fetching one'
+
+demo:
+	@vm/demo.sh
+
+test:
+	@vm/test.sh $(SUITES)
+
+soak:
+	@vm/soak.sh $(MINUTES)
+
+bench:
+	@vm/bench.sh
+
+check:
+	@scripts/check.sh
+
+tree:
+	@scripts/deps.sh build
+	@scripts/tree.sh "$(DEST)"
+
+series:
+	@scripts/deps.sh build
+	@scripts/series.sh "$(DEST)"
+
+refresh:
+	@scripts/refresh.sh "$(TREE)"
+
+shell:
+	@vm/shell.sh
+
+update:
+	@scripts/deps.sh
+	@scripts/fetch.sh --update >/dev/null
+	@vm/rootfs.sh --update >/dev/null
+
+clean:
+	@scripts/clean.sh
+
+.PHONY: help demo test soak bench check tree series refresh shell update clean

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who uses a dax device: its state, and the claim a holder has on it.
+ *
+ * The state says what the device can do. Its driver moves it:
+ *
+ *	state		operations	a claim is answered	entered by
+ *	DAX_DEAD	-ENXIO		-ENODEV			kill_dax()
+ *	DAX_BOUND	-ENXIO		-EOPNOTSUPP		dax_set_bound()
+ *	DAX_LIVE	work		0 or -EBUSY		run_dax()
+ *	DAX_DYING	work		-ENODEV			kill_dax()
+ *
+ * DAX_BOUND is for drivers that use the memory without dax (kmem). DAX_DYING
+ * lasts as long as the holder needs to let go: it may still use the device to
+ * that end, but nobody new comes in.
+ *
+ * The claim says which filesystem or mapped device owns the device:
+ *
+ *	DAX_FREE ----- get -----> DAX_HELD ----- put -----> DAX_LEAVING
+ *	   ^                         |                        |     ^
+ *	   |                    kill_dax()                    |     |
+ *	   |                         v                        |     |
+ *	   |                      DAX_LOST ------ put --------)-----'
+ *	   '------------ no notification runs any more -------'
+ *
+ * State and claim are independent: a lost claim stays with its holder until
+ * that one puts it, whatever driver the device has by then.
+ *
+ * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
+ * notifying and revoker. It is a leaf but for inode->i_lock, and is never held
+ * over a call into the holder; waking waiters up is all that goes on under it.
+ * What keeps the holder alive during such a call
+ * is the count of notifications, for which fs_put_dax() waits.
+ *
+ * Operations take no lock: DAXDEV_ALIVE is what they test, under
+ * dax_read_lock(), and kill_dax() waits for them after it has cleared it.
+ */
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/dax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait_bit.h>
+#include "dax-private.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* The one place where the state changes. */
+static void dax_set_state(struct dax_device *dax_dev, enum dax_state state)
+{
+	lockdep_assert_held(&dax_dev->lock);
+
+	dax_dev->state = state;
+	/* what makes it alive goes first; pairs with dax_alive() */
+	smp_mb__before_atomic();
+	assign_bit(DAXDEV_ALIVE, &dax_dev->flags,
+		   state == DAX_LIVE || state == DAX_DYING);
+}
+
+/* The one place where the claim changes. */
+static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
+{
+	lockdep_assert_held(&dax_dev->lock);
+
+	trace_dax_claim(dax_dev, dax_dev->claim, claim);
+	dax_dev->claim = claim;
+	if (claim == DAX_FREE) {
+		dax_dev->holder_data = NULL;
+		dax_dev->holder_ops = NULL;
+	}
+}
+
+/*
+ * Take the claim, or a mere reference if there is no @holder. The device has
+ * a reference from the caller or from whoever will kill it, and gets another
+ * one if this succeeds.
+ */
+static int dax_take_claim(struct dax_device *dax_dev, void *holder,
+			  const struct dax_holder_operations *ops)
+{
+	lockdep_assert_held(&dax_dev->lock);
+
+	if (dax_dev->state != DAX_LIVE)
+		return -ENODEV;
+	if (holder && dax_dev->claim != DAX_FREE)
+		return -EBUSY;
+
+	ihold(&dax_dev->inode);
+	if (!holder)
+		return 0;
+
+	dax_dev->holder_data = holder;
+	dax_dev->holder_ops = ops;
+	dax_dev->ever_held = true;
+	dax_set_claim(dax_dev, DAX_HELD);
+	return 0;
+}
+
+/*
+ * Count a notification in, so that the holder stays until it is counted out.
+ * Return: the operations to call, NULL if they have no handler.
+ */
+static const struct dax_holder_operations *
+dax_notify_begin(struct dax_device *dax_dev)
+{
+	const struct dax_holder_operations *ops = dax_dev->holder_ops;
+
+	lockdep_assert_held(&dax_dev->lock);
+
+	if (!ops || !ops->notify_failure)
+		return NULL;
+	dax_dev->notifying++;
+	return ops;
+}
+
+static void dax_notify_end(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_dev->lock);
+	dax_dev->notifying--;
+	wake_up_var_locked(&dax_dev->notifying, &dax_dev->lock);
+}
+
+#if IS_ENABLED(CONFIG_FS_DAX)
+
+/**
+ * fs_dax_get() - claim a character dax device for a filesystem
+ * @dax_dev: device to claim, as found by dax_dev_get()
+ * @holder: who claims it, not NULL; dax_holder() gives it back
+ * @ops: how to tell the holder of failures, may be NULL
+ *
+ * The claim is exclusive, and comes with a reference on @dax_dev of its own.
+ * Both last until fs_put_dax(), also when the device goes away before: then
+ * @ops->notify_failure() is called once with %MF_MEM_PRE_REMOVE for the range
+ * (0, U64_MAX) and the holder should drop all its mappings, see
+ * dax_unmap_super(), and still call fs_put_dax() when it is done.
+ *
+ * Context: process context. Takes no device_lock(), so it may be called under
+ * locks that a notify_failure() handler takes.
+ * Return: 0, or
+ * * %-EINVAL - @holder is NULL
+ * * %-ENODEV - there is no device, or no driver is bound to it
+ * * %-EOPNOTSUPP - the device is not in famfs mode (another driver is bound),
+ *   or not a character dax device at all
+ * * %-EBUSY - somebody has claimed it; compare dax_holder() to see who
+ */
+int fs_dax_get(struct dax_device *dax_dev, void *holder,
+	       const struct dax_holder_operations *ops)
+{
+	if (!holder)
+		return -EINVAL;
+	if (!dax_dev)
+		return -ENODEV;
+
+	guard(spinlock)(&dax_dev->lock);
+	if (dax_dev->state == DAX_BOUND)
+		return -EOPNOTSUPP;
+	/* operations and a character device: only famfs mode has both */
+	if (dax_dev->state == DAX_LIVE && !(dax_dev->ops && dax_dev->fops))
+		return -EOPNOTSUPP;
+	return dax_take_claim(dax_dev, holder, ops);
+}
+EXPORT_SYMBOL_GPL(fs_dax_get);
+
+static void dax_put_claim(struct dax_device *dax_dev)
+{
+	unsigned int own;
+
+	guard(spinlock)(&dax_dev->lock);
+	dax_set_claim(dax_dev, DAX_LEAVING);
+	/*
+	 * A holder should not end up here from its own handler. It can if
+	 * revoking dropped the last reference to its superblock, and then
+	 * must not wait for itself.
+	 */
+	own = dax_dev->revoker == current;
+	wait_var_event_spinlock(&dax_dev->notifying,
+				dax_dev->notifying == own, &dax_dev->lock);
+	dax_set_claim(dax_dev, DAX_FREE);
+}
+
+/**
+ * fs_put_dax() - give up the claim on a dax device
+ * @dax_dev: device to release, may be NULL
+ * @holder: who claimed it with fs_dax_get() or fs_dax_get_by_bdev(), NULL if
+ *	only a reference was taken
+ *
+ * Drops the claim and the reference that came with it. When this returns, no
+ * notify_failure() of @holder is running or will run, so @holder may be freed.
+ * Nothing is different if the claim was lost before.
+ *
+ * Context: process context, sleeps; not from within notify_failure(), and not
+ * under a lock that a running notify_failure() needs.
+ */
+void fs_put_dax(struct dax_device *dax_dev, void *holder)
+{
+	if (dax_dev && holder) {
+		/* holder_data can only be @holder if that one may call us */
+		if (WARN_ON_ONCE(dax_holder(dax_dev) != holder))
+			return;
+		dax_put_claim(dax_dev);
+	}
+	put_dax(dax_dev);
+}
+EXPORT_SYMBOL_GPL(fs_put_dax);
+
+#endif /* CONFIG_FS_DAX */
+
+/**
+ * dax_claim() - claim a dax device by whatever means it was found
+ * @dax_dev: device to claim; referenced, or looked up under dax_read_lock()
+ * @holder: who claims it, NULL to get a reference and no claim
+ * @ops: how to tell the holder of failures, may be NULL
+ *
+ * Return: 0 and a further reference, %-ENODEV if the device is dead, %-EBUSY
+ * if somebody has it.
+ */
+int dax_claim(struct dax_device *dax_dev, void *holder,
+	      const struct dax_holder_operations *ops)
+{
+	guard(spinlock)(&dax_dev->lock);
+	return dax_take_claim(dax_dev, holder, ops);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_claim);
+
+/**
+ * dax_claim_outstanding() - does somebody still have the device?
+ * @dax_dev: a dax device
+ *
+ * Return: true if there is a claim, be it held, lost, or just being put.
+ */
+bool dax_claim_outstanding(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_dev->lock);
+	return dax_dev->claim != DAX_FREE;
+}
+EXPORT_SYMBOL_GPL(dax_claim_outstanding);
+
+/**
+ * dax_ever_held() - did somebody claim the device since it runs?
+ * @dax_dev: a dax device; killed, for an answer that stays true
+ *
+ * Return: true if somebody did, and may have touched its pages.
+ */
+bool dax_ever_held(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_dev->lock);
+	return dax_dev->ever_held;
+}
+EXPORT_SYMBOL_GPL(dax_ever_held);
+
+/**
+ * dax_holder_notify_failure() - tell the holder of a failure
+ * @dax_dev: the device that failed
+ * @off: where, in bytes from the start of the device
+ * @len: how much, in bytes
+ * @mf_flags: the MF_* flags of memory_failure()
+ *
+ * Context: process context; the handler may sleep.
+ * Return: what the handler says; %-ENXIO if the device is dead,
+ * %-EOPNOTSUPP if there is nobody to tell, so that the caller has to act.
+ */
+int dax_holder_notify_failure(struct dax_device *dax_dev, u64 off, u64 len,
+			      int mf_flags)
+{
+	const struct dax_holder_operations *ops;
+	int rc;
+
+	scoped_guard(spinlock, &dax_dev->lock) {
+		if (!test_bit(DAXDEV_ALIVE, &dax_dev->flags))
+			return -ENXIO;
+		if (dax_dev->claim != DAX_HELD)
+			return -EOPNOTSUPP;
+		ops = dax_notify_begin(dax_dev);
+		if (!ops)
+			return -EOPNOTSUPP;
+	}
+
+	rc = ops->notify_failure(dax_dev, off, len, mf_flags);
+	trace_dax_notify(dax_dev, off, len, mf_flags, rc);
+	dax_notify_end(dax_dev);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(dax_holder_notify_failure);
+
+/*
+ * Let nobody in any more, and tell the holder to get out.
+ * Return: false if the device was not live.
+ */
+static bool dax_revoke(struct dax_device *dax_dev)
+{
+	const struct dax_holder_operations *ops = NULL;
+	int rc;
+
+	scoped_guard(spinlock, &dax_dev->lock) {
+		if (dax_dev->state != DAX_LIVE)
+			return false;
+		dax_set_state(dax_dev, DAX_DYING);
+		if (dax_dev->claim == DAX_HELD) {
+			dax_set_claim(dax_dev, DAX_LOST);
+			ops = dax_notify_begin(dax_dev);
+			dax_dev->revoker = ops ? current : NULL;
+		}
+	}
+	if (!ops)
+		return true;
+
+	rc = ops->notify_failure(dax_dev, 0, U64_MAX, MF_MEM_PRE_REMOVE);
+	trace_dax_notify(dax_dev, 0, U64_MAX, MF_MEM_PRE_REMOVE, rc);
+
+	scoped_guard(spinlock, &dax_dev->lock)
+		dax_dev->revoker = NULL;
+	dax_notify_end(dax_dev);
+	return true;
+}
+
+/**
+ * kill_dax() - end the use of a dax device
+ * @dax_dev: the device, may be NULL or dead already
+ *
+ * Revokes the claim, then waits for the operations that run. When this
+ * returns nothing uses the device, and no page of it is mapped that was not in
+ * a file before; but those in files may still be, or be pinned.
+ *
+ * Because alloc_dax() returns an ERR_PTR() on error, callers keep its result
+ * in a local variable first, lest an error is what they kill here.
+ *
+ * Context: process context, sleeps. The driver calls it once per run_dax() or
+ * alloc_dax(); never concurrently with run_dax().
+ */
+void kill_dax(struct dax_device *dax_dev)
+{
+	if (!dax_dev || !dax_revoke(dax_dev))
+		return;
+
+	scoped_guard(spinlock, &dax_dev->lock)
+		dax_set_state(dax_dev, DAX_DEAD);
+	synchronize_srcu(&dax_srcu);
+	dax_dev->fops = NULL;
+}
+EXPORT_SYMBOL_GPL(kill_dax);
+
+/**
+ * run_dax() - make a dax device usable
+ * @dax_dev: a dead device whose driver has set everything up
+ * @fops: what an open of the character device gets; NULL if there is none
+ */
+void run_dax(struct dax_device *dax_dev, const struct file_operations *fops)
+{
+	guard(spinlock)(&dax_dev->lock);
+	WARN_ON_ONCE(dax_dev->state != DAX_DEAD);
+	dax_dev->fops = fops;
+	dax_dev->ever_held = false;
+	dax_set_state(dax_dev, DAX_LIVE);
+}
+EXPORT_SYMBOL_GPL(run_dax);
+
+/**
+ * dax_set_bound() - a driver without dax operations has, or leaves, the device
+ * @dax_dev: the device
+ * @bound: whether the driver comes or goes
+ *
+ * Does nothing to a device whose driver has made it live.
+ */
+void dax_set_bound(struct dax_device *dax_dev, bool bound)
+{
+	enum dax_state from = bound ? DAX_DEAD : DAX_BOUND;
+
+	guard(spinlock)(&dax_dev->lock);
+	if (dax_dev->state == from)
+		dax_set_state(dax_dev, bound ? DAX_BOUND : DAX_DEAD);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_set_bound);

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Famfs mode: a character dax device that a filesystem owns.
+ *
+ * The memory gets pages which fs-dax can build folios of, and dax operations.
+ * A filesystem claims the device with fs_dax_get() and maps its files straight
+ * onto the memory. There is nothing to do with /dev/daxX.Y but to open it, as
+ * the name to mount.
+ *
+ * This driver owns the memory from probe to unbind. Unbinding is never refused
+ * because a filesystem has the device; it takes the device away from it, and
+ * does not let go of the memory before nobody can reach it any more.
+ */
+#include <linux/dax.h>
+#include <linux/io.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/uio.h>
+#include <linux/wait_bit.h>
+#include "bus.h"
+#include "dax-private.h"
+
+/* How often to say who keeps an unbind waiting. */
+#define FSDEV_WARN_INTERVAL (10 * HZ)
+
+/*
+ * Translate, and divide by the record of memory errors.
+ * Return: how many pages from @pgoff on are contiguous and as good or @bad as
+ * the first, at most @nr_pages; %-ERANGE if @pgoff is outside the device.
+ */
+static long fsdev_span(struct dev_dax *dev_dax, pgoff_t pgoff,
+		       unsigned long nr_pages, void **kaddr, unsigned long *pfn,
+		       bool *bad)
+{
+	phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &nr_pages);
+
+	if (phys == PHYS_ADDR_MAX) {
+		dev_dbg(&dev_dax->dev, "page %#lx is outside\n", pgoff);
+		return -ERANGE;
+	}
+
+	if (kaddr)
+		*kaddr = __va(phys);
+	if (pfn)
+		*pfn = PHYS_PFN(phys);
+	return dax_poison_span(dev_dax, pgoff, nr_pages, bad);
+}
+
+static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
+				long nr_pages, enum dax_access_mode mode,
+				void **kaddr, unsigned long *pfn)
+{
+	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+	bool bad;
+	long nr;
+
+	nr = fsdev_span(dev_dax, pgoff, nr_pages, kaddr, pfn, &bad);
+	if (nr > 0 && bad && mode != DAX_RECOVERY_WRITE)
+		return -EHWPOISON;
+	return nr;
+}
+
+static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
+				 size_t nr_pages)
+{
+	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+
+	while (nr_pages) {
+		void *kaddr;
+		bool bad;
+		long nr;
+
+		nr = fsdev_span(dev_dax, pgoff, nr_pages, &kaddr, NULL, &bad);
+		if (nr < 0)
+			return nr;
+
+		if (bad)
+			dax_poison_touch(kaddr, nr);
+		memset(kaddr, 0, PFN_PHYS(nr));
+		dax_flush(dax_dev, kaddr, PFN_PHYS(nr));
+		if (bad && dax_poison_heal(dev_dax, pgoff, kaddr, nr) < nr)
+			return -EHWPOISON;
+
+		pgoff += nr;
+		nr_pages -= nr;
+	}
+	return 0;
+}
+
+static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
+				   void *addr, size_t bytes,
+				   struct iov_iter *iter)
+{
+	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+	size_t done, good;
+
+	bytes = round_down(bytes, PAGE_SIZE);
+	if (!PAGE_ALIGNED(addr) || !bytes) {
+		dev_dbg(&dev_dax->dev,
+			"page %#lx: only whole pages can be recovered\n", pgoff);
+		return 0;
+	}
+
+	dax_poison_touch(addr, PHYS_PFN(bytes));
+	done = _copy_from_iter_flushcache(addr, bytes, iter);
+	good = PFN_PHYS(dax_poison_heal(dev_dax, pgoff, addr, PHYS_PFN(done)));
+	iov_iter_revert(iter, done - good);
+	return good;
+}
+
+static const struct dax_operations fsdev_dax_ops = {
+	.direct_access = fsdev_direct_access,
+	.zero_page_range = fsdev_zero_page_range,
+	.recovery_write = fsdev_recovery_write,
+};
+
+/* Tell the processes that map the page, for a holder who does not. */
+static int fsdev_kill_procs(struct page *page, int mf_flags)
+{
+	struct inode *inode;
+	pgoff_t index;
+	int rc;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return 0;
+
+	inode = dax_grab_page_inode(page, &index);
+	if (!inode)
+		return 0;
+	rc = mf_dax_kill_procs(inode->i_mapping, index, 1, mf_flags);
+	dax_put_page_inode(inode);
+	return rc;
+}
+
+/*
+ * Record the error first, so that nothing maps the page again. Then let the
+ * holder tell who uses it. Last unmap it, whatever the holder did.
+ */
+static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
+				unsigned long nr_pages, int mf_flags)
+{
+	struct dev_dax *dev_dax = pgmap->owner;
+	struct page *page = pfn_to_page(pfn);
+	u64 offset;
+	int rc;
+
+	rc = dax_poison_add(dev_dax, pfn, nr_pages, &offset);
+	if (rc)
+		return rc;
+
+	rc = dax_holder_notify_failure(dev_dax->dax_dev, offset,
+				       PFN_PHYS(nr_pages), mf_flags);
+	for (unsigned long i = 0; i < nr_pages; i++) {
+		if (rc == -EOPNOTSUPP)
+			rc = fsdev_kill_procs(page + i, mf_flags);
+		dax_poison_mark(dev_dax, page + i);
+		dax_unmap_page(page + i);
+	}
+	return rc;
+}
+
+static const struct dev_pagemap_ops fsdev_pagemap_ops = {
+	.memory_failure = fsdev_memory_failure,
+};
+
+/* Opening pins nothing: the claim is what counts. */
+static int fsdev_open(struct inode *inode, struct file *filp)
+{
+	return 0;
+}
+
+static const struct file_operations fsdev_fops = {
+	.owner = THIS_MODULE,
+	.open = fsdev_open,
+	.llseek = noop_llseek,
+};
+
+/* Wait until nobody has the folio, and say who it is if that takes long. */
+static void fsdev_evict_folio(struct dev_dax *dev_dax, struct folio *folio)
+{
+	unsigned long warn = jiffies + FSDEV_WARN_INTERVAL;
+
+	while (!dax_evict_folio(dev_dax->dax_dev, folio)) {
+		wait_var_event_timeout(&folio->page, !folio_ref_count(folio),
+				       HZ);
+		/* nobody wakes who waits for files that share it */
+		if (!READ_ONCE(folio->mapping))
+			schedule_timeout_uninterruptible(HZ / 10);
+		if (time_before(jiffies, warn))
+			continue;
+		dax_warn_folio(&dev_dax->dev, folio);
+		warn = jiffies + FSDEV_WARN_INTERVAL;
+	}
+}
+
+static void fsdev_evict_pages(struct dev_dax *dev_dax, unsigned long pfn,
+			      unsigned long nr_pages)
+{
+	unsigned long end = pfn + nr_pages;
+
+	while (pfn < end) {
+		struct folio *folio = pfn_folio(pfn);
+
+		/* as large as it is now: it can only fall apart */
+		pfn += folio_nr_pages(folio);
+		fsdev_evict_folio(dev_dax, folio);
+		cond_resched();
+	}
+}
+
+static void fsdev_evict_all(struct dev_dax *dev_dax)
+{
+	unsigned long pgoff = 0, nr_pages = ULONG_MAX;
+	phys_addr_t phys;
+
+	while ((phys = dax_pgoff_to_phys(dev_dax, pgoff, &nr_pages)) !=
+	       PHYS_ADDR_MAX) {
+		fsdev_evict_pages(dev_dax, PHYS_PFN(phys), nr_pages);
+		pgoff += nr_pages;
+		nr_pages = ULONG_MAX;
+	}
+}
+
+static void fsdev_stop(void *data)
+{
+	struct dev_dax *dev_dax = data;
+
+	kill_dax(dev_dax->dax_dev);
+	/* pages that nobody had are as they were made */
+	if (dax_ever_held(dev_dax->dax_dev))
+		fsdev_evict_all(dev_dax);
+}
+
+static void fsdev_clear_ops(void *data)
+{
+	struct dev_dax *dev_dax = data;
+
+	dax_set_ops(dev_dax->dax_dev, NULL);
+}
+
+static int fsdev_probe(struct dev_dax *dev_dax)
+{
+	struct dax_device *dax_dev = dev_dax->dax_dev;
+	struct device *dev = &dev_dax->dev;
+	int rc;
+
+	/* an old claim must never reach the data of a new one */
+	if (dax_claim_outstanding(dax_dev)) {
+		dev_warn(dev, "a filesystem that lost the device is still mounted, unmount it first\n");
+		return -EBUSY;
+	}
+
+	rc = devm_dax_map_pages(dev_dax, MEMORY_DEVICE_FS_DAX, 0,
+				&fsdev_pagemap_ops);
+	if (rc)
+		return rc;
+
+	rc = dax_set_ops(dax_dev, &fsdev_dax_ops);
+	if (rc) {
+		dev_warn(dev, "cannot set dax operations: %d\n", rc);
+		return rc;
+	}
+	rc = devm_add_action_or_reset(dev, fsdev_clear_ops, dev_dax);
+	if (rc)
+		return rc;
+
+	run_dax(dax_dev, &fsdev_fops);
+	return devm_add_action_or_reset(dev, fsdev_stop, dev_dax);
+}
+
+static struct dax_device_driver fsdev_dax_driver = {
+	.probe = fsdev_probe,
+	.type = DAXDRV_FSDEV_TYPE,
+};
+
+static int __init fsdev_init(void)
+{
+	return dax_driver_register(&fsdev_dax_driver);
+}
+
+static void __exit fsdev_exit(void)
+{
+	dax_driver_unregister(&fsdev_dax_driver);
+}
+
+MODULE_DESCRIPTION("Famfs mode: character dax devices owned by a filesystem");
+MODULE_LICENSE("GPL");
+module_init(fsdev_init);
+module_exit(fsdev_exit);
+MODULE_ALIAS_DAX_DEVICE(0);

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of how fs-dax takes a folio apart when a file gives it back, on
+ * struct pages that belong to no memory.
+ */
+#include <kunit/test.h>
+#include <linux/dax.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/page_ref.h>
+#include "../dax-private.h"
+
+#define FOLIO_INDEX 0x123
+
+struct folio_test {
+	struct page *pages;	/* twice as many as the folio has */
+	unsigned long nr_pages;
+	struct dev_pagemap pgmap;
+	struct address_space mapping;
+};
+
+static const unsigned int folio_orders[] = { 0, 9 };
+
+static void folio_order_desc(const unsigned int *order, char *desc)
+{
+	sprintf(desc, "order %u", *order);
+}
+
+KUNIT_ARRAY_PARAM(folio_order, folio_orders, folio_order_desc);
+
+/* As memmap_init_zone_device() leaves a page. */
+static void folio_init_page(struct page *page, struct dev_pagemap *pgmap)
+{
+	struct folio *folio = (struct folio *)page;
+
+	set_page_zone(page, ZONE_DEVICE);
+	set_page_count(page, 0);
+	atomic_set(&page->_mapcount, -1);
+	__folio_set_reserved(folio);
+	folio->pgmap = pgmap;
+}
+
+/* What prep_compound_page() does, which modules cannot call. */
+static void folio_make_large(struct folio *folio, unsigned int order)
+{
+	__folio_set_head(folio);
+	for (unsigned long i = 1; i < 1UL << order; i++) {
+		struct page *tail = &folio->page + i;
+
+		tail->mapping = TAIL_MAPPING;
+		set_compound_head(tail, &folio->page, order);
+	}
+	folio->_flags_1 |= order;
+#ifdef NR_PAGES_IN_LARGE_FOLIO
+	folio->_nr_pages = 1U << order;
+#endif
+}
+
+static struct folio *folio_make(struct kunit *test, unsigned int order)
+{
+	struct folio_test *ctx = test->priv;
+
+	ctx->nr_pages = 1UL << order;
+	ctx->pages = kunit_kcalloc(test, 2 * ctx->nr_pages,
+				   sizeof(*ctx->pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ctx->pages);
+	for (unsigned long i = 0; i < 2 * ctx->nr_pages; i++)
+		folio_init_page(&ctx->pages[i], &ctx->pgmap);
+	if (order)
+		folio_make_large((struct folio *)ctx->pages, order);
+	return (struct folio *)ctx->pages;
+}
+
+static struct folio *folio_in_file(struct kunit *test, unsigned int order)
+{
+	struct folio_test *ctx = test->priv;
+	struct folio *folio = folio_make(test, order);
+
+	folio->mapping = &ctx->mapping;
+	folio->index = FOLIO_INDEX;
+	return folio;
+}
+
+static int folio_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct folio_test), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, test->priv);
+	return 0;
+}
+
+/* The folio that page @i is, if it is one by itself. */
+static struct folio *folio_single(struct kunit *test, unsigned long i)
+{
+	struct folio_test *ctx = test->priv;
+	struct page *page = &ctx->pages[i];
+
+	KUNIT_ASSERT_FALSE_MSG(test, PageTail(page), "page %lu", i);
+	KUNIT_ASSERT_FALSE_MSG(test, PageHead(page), "page %lu", i);
+	return page_folio(page);
+}
+
+static void reset_leaves_no_compound_page(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+
+	dax_folio_reset(folio_in_file(test, *order));
+	for (unsigned long i = 0; i < ctx->nr_pages; i++) {
+		struct folio *folio = folio_single(test, i);
+
+		KUNIT_EXPECT_PTR_EQ(test, &folio->page, &ctx->pages[i]);
+		KUNIT_EXPECT_EQ(test, folio_order(folio), 0);
+		KUNIT_EXPECT_EQ(test, folio_nr_pages(folio), 1);
+	}
+}
+
+/* It would become that of the next large folio if that had none of its own. */
+static void reset_leaves_no_order(struct kunit *test)
+{
+	struct folio *folio = folio_in_file(test, 9);
+
+	dax_folio_reset(folio);
+	KUNIT_EXPECT_EQ(test, folio->_flags_1 & 0xff, 0);
+#ifdef NR_PAGES_IN_LARGE_FOLIO
+	KUNIT_EXPECT_EQ(test, folio->_nr_pages, 0);
+#endif
+}
+
+static void reset_leaves_no_file(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+
+	dax_folio_reset(folio_in_file(test, *order));
+	for (unsigned long i = 0; i < ctx->nr_pages; i++) {
+		struct folio *folio = folio_single(test, i);
+
+		KUNIT_EXPECT_NULL(test, folio->mapping);
+		KUNIT_EXPECT_EQ(test, folio->index, 0);
+	}
+}
+
+static void reset_leaves_no_share_count(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+	struct folio *shared = folio_make(test, *order);
+
+	shared->share = 2;
+	dax_folio_reset(shared);
+	for (unsigned long i = 0; i < ctx->nr_pages; i++) {
+		struct folio *folio = folio_single(test, i);
+
+		KUNIT_EXPECT_EQ(test, folio->share, 0);
+	}
+}
+
+static void reset_gives_every_page_the_pgmap(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+
+	dax_folio_reset(folio_in_file(test, *order));
+	for (unsigned long i = 0; i < ctx->nr_pages; i++)
+		KUNIT_EXPECT_PTR_EQ(test, page_pgmap(&ctx->pages[i]),
+				    &ctx->pgmap);
+}
+
+static void reset_leaves_the_rest_of_a_page(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+
+	dax_folio_reset(folio_in_file(test, *order));
+	for (unsigned long i = 0; i < ctx->nr_pages; i++) {
+		struct folio *folio = folio_single(test, i);
+
+		KUNIT_EXPECT_TRUE(test, folio_is_zone_device(folio));
+		KUNIT_EXPECT_TRUE(test, PageReserved(&folio->page));
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&folio->_mapcount), -1);
+		KUNIT_EXPECT_NULL(test, folio->private);
+	}
+}
+
+static void reset_leaves_the_neighbour(struct kunit *test)
+{
+	const unsigned int *order = test->param_value;
+	struct folio_test *ctx = test->priv;
+	struct folio *folio = folio_in_file(test, *order), *next;
+
+	next = (struct folio *)&ctx->pages[ctx->nr_pages];
+	if (*order)
+		folio_make_large(next, *order);
+	next->mapping = &ctx->mapping;
+	next->index = FOLIO_INDEX;
+
+	dax_folio_reset(folio);
+	KUNIT_EXPECT_EQ(test, folio_order(next), *order);
+	KUNIT_EXPECT_PTR_EQ(test, next->mapping, &ctx->mapping);
+	KUNIT_EXPECT_EQ(test, next->index, FOLIO_INDEX);
+}
+
+static void reset_of_a_free_folio_changes_nothing(struct kunit *test)
+{
+	struct folio *folio = folio_make(test, 0);
+	struct page before = folio->page;
+
+	dax_folio_reset(folio);
+	KUNIT_EXPECT_MEMEQ(test, &folio->page, &before, sizeof(before));
+}
+
+static void reset_folio_can_be_large_again(struct kunit *test)
+{
+	struct folio *folio = folio_in_file(test, 9);
+
+	dax_folio_reset(folio);
+	folio_make_large(folio, 9);
+	KUNIT_EXPECT_EQ(test, folio_order(folio), 9);
+	KUNIT_EXPECT_EQ(test, folio_nr_pages(folio), 512);
+	dax_folio_reset(folio);
+	KUNIT_EXPECT_EQ(test, folio_order(folio), 0);
+}
+
+static struct kunit_case folio_cases[] = {
+	KUNIT_CASE_PARAM(reset_leaves_no_compound_page, folio_order_gen_params),
+	KUNIT_CASE(reset_leaves_no_order),
+	KUNIT_CASE_PARAM(reset_leaves_no_file, folio_order_gen_params),
+	KUNIT_CASE_PARAM(reset_leaves_no_share_count, folio_order_gen_params),
+	KUNIT_CASE_PARAM(reset_gives_every_page_the_pgmap,
+			 folio_order_gen_params),
+	KUNIT_CASE_PARAM(reset_leaves_the_rest_of_a_page,
+			 folio_order_gen_params),
+	KUNIT_CASE_PARAM(reset_leaves_the_neighbour, folio_order_gen_params),
+	KUNIT_CASE(reset_of_a_free_folio_changes_nothing),
+	KUNIT_CASE(reset_folio_can_be_large_again),
+	{ }
+};
+
+static struct kunit_suite folio_suite = {
+	.name = "dax_folio",
+	.init = folio_init,
+	.test_cases = folio_cases,
+};
+
+kunit_test_suite(folio_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the folios of fs-dax");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

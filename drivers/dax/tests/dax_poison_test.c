@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the record of memory errors of a dax device: how it divides a
+ * range into good and bad pages, what gets into it and what out of it.
+ */
+#include <linux/badblocks.h>
+#include <linux/bitmap.h>
+#include <linux/blkdev.h>
+#include <linux/module.h>
+#include <linux/pfn.h>
+#include <linux/prandom.h>
+#include <linux/range.h>
+#include <linux/sizes.h>
+#include "dax_test.h"
+
+/* Two ranges of this many pages, the second below the first in memory. */
+#define POISON_PAGES 128
+#define POISON_TOTAL (2 * POISON_PAGES)
+#define POISON_HIGH (SZ_1T + SZ_1G)
+#define POISON_LOW SZ_1T
+
+static void poison_exit_record(void *dev_dax)
+{
+	dax_poison_exit(dev_dax);
+}
+
+static int poison_init(struct kunit *test)
+{
+	struct dev_dax *dev_dax = dax_test_dev_dax(test, 2);
+	u64 size = PFN_PHYS(POISON_PAGES);
+	int rc;
+
+	dev_dax->ranges[0].range = DEFINE_RANGE(POISON_HIGH,
+						POISON_HIGH + size - 1);
+	dev_dax->ranges[1].range = DEFINE_RANGE(POISON_LOW,
+						POISON_LOW + size - 1);
+	dev_dax->ranges[1].pgoff = POISON_PAGES;
+	dev_dax->dax_dev = dax_test_dev(test, dev_dax);
+
+	KUNIT_ASSERT_EQ(test, dax_poison_init(dev_dax), 0);
+	rc = kunit_add_action_or_reset(test, poison_exit_record, dev_dax);
+	KUNIT_ASSERT_EQ(test, rc, 0);
+	test->priv = dev_dax;
+	return 0;
+}
+
+/* By page of the device. */
+static void poison_add(struct kunit *test, pgoff_t pgoff, unsigned long nr)
+{
+	struct dev_dax *dev_dax = test->priv;
+	unsigned long there = nr;
+	u64 offset;
+
+	KUNIT_ASSERT_EQ(test, dax_poison_add(dev_dax,
+					     PHYS_PFN(dax_pgoff_to_phys(dev_dax,
+									pgoff,
+									&there)),
+					     nr, &offset), 0);
+	KUNIT_ASSERT_EQ(test, there, nr);
+	KUNIT_ASSERT_EQ(test, offset, PFN_PHYS(pgoff));
+}
+
+static void poison_expect(struct kunit *test, pgoff_t pgoff, long nr_pages,
+			  long nr, bool bad)
+{
+	bool is_bad = !bad;
+
+	KUNIT_EXPECT_EQ_MSG(test, dax_poison_span(test->priv, pgoff, nr_pages,
+						  &is_bad), nr,
+			    "pages %lu+%lu", pgoff, nr_pages);
+	KUNIT_EXPECT_EQ_MSG(test, is_bad, bad, "pages %lu+%lu", pgoff,
+			    nr_pages);
+}
+
+/* How many bad pages all spans of the device have together. */
+static unsigned long poison_count(struct kunit *test)
+{
+	unsigned long nr_bad = 0;
+
+	for (pgoff_t pgoff = 0; pgoff < POISON_TOTAL; ) {
+		bool bad;
+		long nr = dax_poison_span(test->priv, pgoff,
+					  POISON_TOTAL - pgoff, &bad);
+
+		KUNIT_ASSERT_GT_MSG(test, nr, 0, "page %lu", pgoff);
+		if (bad)
+			nr_bad += nr;
+		pgoff += nr;
+	}
+	return nr_bad;
+}
+
+static void new_device_is_good(struct kunit *test)
+{
+	poison_expect(test, 0, POISON_TOTAL, POISON_TOTAL, false);
+	poison_expect(test, POISON_TOTAL - 1, 1, 1, false);
+}
+
+static void span_ends_before_a_bad_page(struct kunit *test)
+{
+	poison_add(test, 5, 1);
+	poison_expect(test, 0, 16, 5, false);
+	poison_expect(test, 4, 16, 1, false);
+	poison_expect(test, 0, 5, 5, false);
+}
+
+static void span_of_one_bad_page(struct kunit *test)
+{
+	poison_add(test, 5, 1);
+	poison_expect(test, 5, 16, 1, true);
+	poison_expect(test, 5, 1, 1, true);
+}
+
+static void span_behind_a_bad_page_is_good(struct kunit *test)
+{
+	poison_add(test, 5, 1);
+	poison_expect(test, 6, 16, 16, false);
+}
+
+static void span_of_a_bad_run(struct kunit *test)
+{
+	poison_add(test, 5, 3);
+	poison_expect(test, 5, 16, 3, true);
+	poison_expect(test, 6, 16, 2, true);
+	poison_expect(test, 7, 16, 1, true);
+	poison_expect(test, 8, 16, 16, false);
+}
+
+static void span_is_no_longer_than_wanted(struct kunit *test)
+{
+	poison_add(test, 5, 3);
+	poison_expect(test, 5, 2, 2, true);
+	poison_expect(test, 2, 2, 2, false);
+}
+
+static void span_between_bad_pages(struct kunit *test)
+{
+	poison_add(test, 5, 1);
+	poison_add(test, 9, 1);
+	poison_expect(test, 6, 16, 3, false);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 2);
+}
+
+static void first_and_last_page_can_be_bad(struct kunit *test)
+{
+	poison_add(test, 0, 1);
+	poison_add(test, POISON_TOTAL - 1, 1);
+	poison_expect(test, 0, POISON_TOTAL, 1, true);
+	poison_expect(test, 1, POISON_TOTAL - 1, POISON_TOTAL - 2, false);
+	poison_expect(test, POISON_TOTAL - 1, 1, 1, true);
+}
+
+/* An entry of the record has 64 pages at most. */
+static void long_run_has_no_good_page(struct kunit *test)
+{
+	poison_add(test, 3, 100);
+	poison_expect(test, 0, POISON_TOTAL, 3, false);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 100);
+}
+
+static void one_bad_sector_is_a_bad_page(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	for (int i = 0; i < PAGE_SECTORS; i++) {
+		badblocks_set(&dev_dax->bb, 5 * PAGE_SECTORS + i, 1, 1);
+		poison_expect(test, 0, 16, 5, false);
+		poison_expect(test, 5, 16, 1, true);
+		poison_expect(test, 6, 16, 16, false);
+		badblocks_clear(&dev_dax->bb, 5 * PAGE_SECTORS + i, 1);
+	}
+}
+
+static void bad_sectors_of_two_pages_are_two_bad_pages(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	badblocks_set(&dev_dax->bb, 6 * PAGE_SECTORS - 1, 2, 1);
+	poison_expect(test, 0, 16, 5, false);
+	poison_expect(test, 5, 16, 2, true);
+	poison_expect(test, 6, 16, 1, true);
+}
+
+/* More sectors than badblocks_check() can take at once. */
+static void bad_page_is_found_in_a_huge_range(struct kunit *test)
+{
+	const long huge = 1L << 30, where = 1L << 29;
+	struct dev_dax *dev_dax = test->priv;
+	pgoff_t pgoff = 0;
+	bool bad;
+
+	badblocks_set(&dev_dax->bb, where * PAGE_SECTORS, PAGE_SECTORS, 1);
+	for (;;) {
+		long nr = dax_poison_span(dev_dax, pgoff, huge - pgoff, &bad);
+
+		KUNIT_ASSERT_GT(test, nr, 0);
+		if (bad || pgoff + nr >= huge)
+			break;
+		pgoff += nr;
+	}
+	KUNIT_EXPECT_TRUE(test, bad);
+	KUNIT_EXPECT_EQ(test, pgoff, where);
+}
+
+/* Page by page, over a third of the device bad and many runs of one page. */
+static void span_agrees_with_a_bitmap(struct kunit *test)
+{
+	DECLARE_BITMAP(bad, POISON_TOTAL) = { };
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, 7);
+	for (int i = 0; i < POISON_TOTAL / 2; i++) {
+		pgoff_t pgoff = prandom_u32_state(&rnd) % POISON_TOTAL;
+
+		poison_add(test, pgoff, 1);
+		__set_bit(pgoff, bad);
+	}
+
+	for (pgoff_t pgoff = 0; pgoff < POISON_TOTAL; pgoff++) {
+		bool is_bad = test_bit(pgoff, bad);
+		pgoff_t end = is_bad ?
+			find_next_zero_bit(bad, POISON_TOTAL, pgoff) :
+			find_next_bit(bad, POISON_TOTAL, pgoff);
+
+		poison_expect(test, pgoff, POISON_TOTAL - pgoff, end - pgoff,
+			      is_bad);
+	}
+}
+
+static void error_is_recorded_where_the_device_has_it(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+	u64 offset;
+
+	KUNIT_EXPECT_EQ(test, dax_poison_add(dev_dax, PHYS_PFN(POISON_LOW) + 3,
+					     2, &offset), 0);
+	KUNIT_EXPECT_EQ(test, offset, PFN_PHYS(POISON_PAGES + 3));
+	poison_expect(test, POISON_PAGES + 3, 16, 2, true);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 2);
+}
+
+static void error_outside_is_not_recorded(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+	u64 offset = 0xdead;
+
+	KUNIT_EXPECT_EQ(test, dax_poison_add(dev_dax, PHYS_PFN(POISON_LOW) - 1,
+					     1, &offset), -ENXIO);
+	KUNIT_EXPECT_EQ(test, offset, 0xdead);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 0);
+}
+
+static void error_is_recorded_once(struct kunit *test)
+{
+	poison_add(test, 5, 1);
+	poison_add(test, 5, 1);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 1);
+}
+
+/* For those who looked for errors a moment ago. */
+static void error_counts_as_a_failure(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+	unsigned int failures = dax_failures(dev_dax->dax_dev);
+
+	poison_add(test, 5, 1);
+	KUNIT_EXPECT_NE(test, dax_failures(dev_dax->dax_dev), failures);
+}
+
+static void heal_forgets_what_was_written(struct kunit *test)
+{
+	void *addr = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	poison_add(test, 5, 4);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, addr, 2), 2);
+	poison_expect(test, 5, 16, 1, true);
+	poison_expect(test, 6, 16, 2, false);
+	poison_expect(test, 8, 16, 1, true);
+}
+
+static void heal_of_good_pages_changes_nothing(struct kunit *test)
+{
+	void *addr = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	poison_add(test, 5, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 1);
+}
+
+static struct kunit_case poison_cases[] = {
+	KUNIT_CASE(new_device_is_good),
+	KUNIT_CASE(span_ends_before_a_bad_page),
+	KUNIT_CASE(span_of_one_bad_page),
+	KUNIT_CASE(span_behind_a_bad_page_is_good),
+	KUNIT_CASE(span_of_a_bad_run),
+	KUNIT_CASE(span_is_no_longer_than_wanted),
+	KUNIT_CASE(span_between_bad_pages),
+	KUNIT_CASE(first_and_last_page_can_be_bad),
+	KUNIT_CASE(long_run_has_no_good_page),
+	KUNIT_CASE(one_bad_sector_is_a_bad_page),
+	KUNIT_CASE(bad_sectors_of_two_pages_are_two_bad_pages),
+	KUNIT_CASE(bad_page_is_found_in_a_huge_range),
+	KUNIT_CASE(span_agrees_with_a_bitmap),
+	KUNIT_CASE(error_is_recorded_where_the_device_has_it),
+	KUNIT_CASE(error_outside_is_not_recorded),
+	KUNIT_CASE(error_is_recorded_once),
+	KUNIT_CASE(error_counts_as_a_failure),
+	KUNIT_CASE(heal_forgets_what_was_written),
+	KUNIT_CASE(heal_of_good_pages_changes_nothing),
+	{ }
+};
+
+static struct kunit_suite poison_suite = {
+	.name = "dax_poison",
+	.init = poison_init,
+	.test_cases = poison_cases,
+};
+
+kunit_test_suite(poison_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the memory errors of dax devices");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

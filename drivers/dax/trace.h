@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM dax
+
+#if !defined(_TRACE_DAX_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_DAX_H
+
+#include <linux/tracepoint.h>
+#include "dax-private.h"
+
+TRACE_DEFINE_ENUM(DAX_FREE);
+TRACE_DEFINE_ENUM(DAX_HELD);
+TRACE_DEFINE_ENUM(DAX_LOST);
+TRACE_DEFINE_ENUM(DAX_LEAVING);
+
+#define show_dax_claim(claim)			\
+	__print_symbolic(claim,			\
+		{ DAX_FREE,	"free" },	\
+		{ DAX_HELD,	"held" },	\
+		{ DAX_LOST,	"lost" },	\
+		{ DAX_LEAVING,	"leaving" })
+
+TRACE_EVENT(dax_claim,
+	TP_PROTO(struct dax_device *dax_dev, int from, int to),
+	TP_ARGS(dax_dev, from, to),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(const void *, holder)
+		__field(int, from)
+		__field(int, to)
+	),
+	TP_fast_assign(
+		__entry->dev = dax_dev->inode.i_rdev;
+		__entry->holder = dax_dev->holder_data;
+		__entry->from = from;
+		__entry->to = to;
+	),
+	TP_printk("dev %d:%d holder %p %s -> %s",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->holder,
+		  show_dax_claim(__entry->from), show_dax_claim(__entry->to))
+);
+
+TRACE_EVENT(dax_notify,
+	TP_PROTO(struct dax_device *dax_dev, u64 off, u64 len, int mf_flags,
+		 int rc),
+	TP_ARGS(dax_dev, off, len, mf_flags, rc),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(const void *, holder)
+		__field(u64, off)
+		__field(u64, len)
+		__field(int, mf_flags)
+		__field(int, rc)
+	),
+	TP_fast_assign(
+		__entry->dev = dax_dev->inode.i_rdev;
+		__entry->holder = dax_dev->holder_data;
+		__entry->off = off;
+		__entry->len = len;
+		__entry->mf_flags = mf_flags;
+		__entry->rc = rc;
+	),
+	TP_printk("dev %d:%d holder %p offset %#llx length %#llx flags %#x returns %d",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->holder,
+		  __entry->off, __entry->len, __entry->mf_flags, __entry->rc)
+);
+
+#endif /* _TRACE_DAX_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH ../../drivers/dax
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

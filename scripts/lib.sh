@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# Common to all scripts, to be sourced: where things are, messages, locks.
+
+set -euo pipefail
+umask 022
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=${FSDEV_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it, or FSDEV_CACHE}/.cache}/fsdev}
+JOBS=${JOBS:-$(nproc)}
+
+export LC_ALL=C.UTF-8
+
+# say TEXT...: progress, on stderr so that stdout can carry results
+say() { printf '== %s\n' "$*" >&2; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+
+# die TEXT...: what went wrong and what to do; one line per argument
+die() {
+	printf 'error: %s\n' "$1" >&2
+	shift
+	if [ $# -gt 0 ]; then printf '       %s\n' "$@" >&2; fi
+	exit 1
+}
+
+# as_root COMMAND...
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "need root to run: $*" "run this as root, or install sudo"
+	fi
+}
+
+# The tree with the series that our own builds are made from.
+WORK_TREE=$CACHE/trees/work/src
+BASE_TREE=$CACHE/trees/base/src
+
+# need_tool COMMAND PACKAGE
+need_tool() {
+	command -v "$1" >/dev/null ||
+		die "$1 is not installed" "run scripts/deps.sh, or: apt-get install $2"
+}
+
+# need_disk DIR MIB WHAT
+need_disk() {
+	local have
+	mkdir -p "$1" || die "cannot create $1" "set FSDEV_CACHE to a folder that you can write to"
+	have=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$have" -ge "$2" ] ||
+		die "$3 needs $2 MiB of disk, $1 has $have MiB free" \
+			"free some space, or set FSDEV_CACHE to a folder on a larger disk"
+}
+
+# need_mem MIB WHAT
+need_mem() {
+	local have
+	have=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+	[ "$have" -ge "$1" ] ||
+		die "$2 needs $1 MiB of memory, this machine has $have MiB available" \
+			"end other programs, or use a machine with more memory"
+}
+
+# lock FILE: holds an exclusive lock until the script ends
+lock() {
+	local fd
+	mkdir -p "$(dirname "$1")" || die "cannot create $(dirname "$1")" \
+		"set FSDEV_CACHE to a folder that you can write to"
+	exec {fd}>"$1" || die "cannot write $1" "set FSDEV_CACHE to a folder that you can write to"
+	if ! flock -n "$fd"; then
+		say "waiting for another run to finish ($1)"
+		flock "$fd"
+	fi
+}
+
+# A scratch folder in the cache, removed when the script ends however it ends.
+SCRATCH=
+scratch() {
+	[ -z "$SCRATCH" ] || return 0
+	mkdir -p "$CACHE/tmp" || die "cannot create $CACHE/tmp" \
+		"set FSDEV_CACHE to a folder that you can write to"
+	SCRATCH=$(mktemp -d "$CACHE/tmp/XXXXXXXX")
+	trap 'rm -rf -- "$SCRATCH"' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+# kernel_version TREE: prints VERSION.PATCHLEVEL.SUBLEVEL, or fails
+kernel_version() {
+	awk '
+	/^VERSION = /    { v = $3 }
+	/^PATCHLEVEL = / { p = $3 }
+	/^SUBLEVEL = /   { s = $3 }
+	/^NAME = /       { exit }
+	END { if (v == "" || p == "") exit 1; print v "." p "." (s == "" ? 0 : s) }' "$1/Makefile"
+}
+
+# For everything that compiles kernels: same input, same objects, and ccache
+# serves every tree and configuration.
+build_env() {
+	export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
+	export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_COMPRESS=1
+	export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026'
+	export KBUILD_BUILD_USER=fsdev KBUILD_BUILD_HOST=localhost KBUILD_BUILD_VERSION=1
+	export LOCALVERSION=
+	unset KBUILD_OUTPUT MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES
+}

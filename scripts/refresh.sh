@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The reverse of tree.sh: writes the commits that follow the base commit in a
+# kernel tree back into patches/ and the new files, and removes from this
+# repository what no commit brings any more.
+#
+# usage: scripts/refresh.sh TREE [BASE]
+#
+#   BASE	the base commit, where TREE was not made by tree.sh
+
+. "$(dirname "$0")/lib.sh"
+
+tree=${1:-}
+[ -n "$tree" ] && [ -e "$tree/.git" ] ||
+	die "no git tree of the kernel given" "usage: make refresh TREE=folder"
+need_tool git git
+git() { command git -C "$tree" "$@"; }
+
+base=${2:-$(git config fsdev.base || true)}
+if [ -z "$base" ]; then
+	base=$(git rev-list --max-parents=0 HEAD | head -n 1)
+fi
+base=$(git rev-parse --verify -q "$base^{commit}") ||
+	die "$tree has no commit ${2:-for the base}" "usage: $0 TREE BASE"
+git merge-base --is-ancestor "$base" HEAD ||
+	die "the base commit $base is not below HEAD in $tree" "check out the branch with the series"
+[ -z "$(git rev-list --merges "$base..HEAD")" ] || die "there are merges in $tree" "rebase it to a line of commits"
+[ -z "$(git status --porcelain --untracked-files=no)" ] ||
+	die "$tree has uncommitted changes" "commit or stash them first"
+for d in rebase-merge rebase-apply; do
+	[ ! -e "$(git rev-parse --path-format=absolute --git-path "$d")" ] ||
+		die "a rebase or am is going on in $tree" "finish it first"
+done
+
+scratch
+# Debian's .gitignore ends with a section that names every file, so that
+# "git add" passes by new ones.
+sed '/^# Debian packaging/,$d' "$tree/.gitignore" >"$SCRATCH/gitignore"
+forgotten=$(git ls-files --others --exclude-from="$SCRATCH/gitignore" | head -n 5)
+[ -z "$forgotten" ] ||
+	warn "files in $tree that are in no commit (add them with git add -f if they belong to one):" "$forgotten"
+mkdir "$SCRATCH/patches" "$SCRATCH/files"
+: >"$SCRATCH/new-files"
+
+# The name of a patch: that of git format-patch.
+file_name() {
+	printf '%04d-%s' "$2" "$(git log -1 --format=%f "$1")" | cut -c1-57 | sed 's/[-.]*$/.patch/'
+}
+
+# The message without the sign-off that tree.sh adds.
+message() {
+	git log -1 --format=%B "$1" | awk -v sob="$(git log -1 --format='Signed-off-by: %cn <%ce>' "$1")" '
+	$0 == sob || $0 == "Signed-off-by: fsdev <fsdev@localhost>" { next }
+	/^$/ { blank = n > 0; next }
+	{ if (blank) print ""; blank = 0; n++; print }'
+}
+
+n=0
+while read -r commit; do
+	n=$((n + 1))
+	title=$(git log -1 --format=%s "$commit")
+	out=$SCRATCH/patches/$(file_name "$commit" "$n")
+	edited=()
+	message "$commit" >"$SCRATCH/message"
+	if grep -qx -e --- "$SCRATCH/message"; then
+		die "\"$title\": the message has a line of three dashes, where mail tools cut it off" "reword it"
+	fi
+	printf 'Subject: %s\n' "$title" >"$out"
+	git diff-tree -r -z --no-renames --no-commit-id "$commit" >"$SCRATCH/raw"
+	while IFS= read -r -d '' info; do
+		IFS= read -r -d '' path
+		read -r _ mode _ _ status <<<"$info"
+		case $status in
+		A)
+			case $mode in
+			100644|100755) ;;
+			*) die "\"$title\" adds $path, which is not a regular file (mode $mode)" \
+				"only regular files can be new" ;;
+			esac
+			case $path in
+			*[[:space:]]*|.git*|.ci/*|vm/*|patches/*|scripts/*) bad=y ;;
+			*/*) bad= ;;
+			*) bad=y ;;
+			esac
+			[ -z "$bad" ] || die "\"$title\" adds $path, which would mix with this repository's own files" \
+				"leave it out, or give it another name"
+			printf 'New-file: %s\n' "$path" >>"$out"
+			printf '%s %s %s\n' "$commit" "$mode" "$path" >>"$SCRATCH/new-files"
+			;;
+		D)
+			printf 'Removed-file: %s\n' "$path" >>"$out"
+			;;
+		*)
+			edited+=("$path")
+			;;
+		esac
+		# A new file stands here as it is at the end: nothing may touch it
+		# after the commit that brings it.
+		if [ "$status" != A ] && added=$(awk -v p="$path" '
+			substr($0, length($1) + length($2) + 3) == p { print $1; found = 1 }
+			END { exit !found }' "$SCRATCH/new-files"); then
+			die "\"$title\" changes $path, which the earlier commit \"$(git log -1 --format=%s "$added")\" adds" \
+				"a new file has to come whole in one commit: squash the change into it (git rebase -i)"
+		fi
+	done <"$SCRATCH/raw"
+	{
+		echo
+		sed 1,2d "$SCRATCH/message"
+		echo ---
+		if [ ${#edited[@]} -gt 0 ]; then
+			# without blob ids, which tell nothing and differ between trees
+			git --literal-pathspecs diff-tree -p --no-renames --no-commit-id \
+				--unified=3 --diff-algorithm=myers --src-prefix=a/ --dst-prefix=b/ \
+				"$commit" -- "${edited[@]}" | sed '/^index [0-9a-f]*\.\.[0-9a-f]*/d'
+		fi
+	} >>"$out"
+done < <(git rev-list --reverse "$base..HEAD")
+
+while read -r commit mode path; do
+	mkdir -p "$SCRATCH/files/$(dirname "$path")"
+	git cat-file blob "$commit:$path" >"$SCRATCH/files/$path"
+	if [ "$mode" = 100755 ]; then chmod 755 "$SCRATCH/files/$path"; fi
+done <"$SCRATCH/new-files"
+
+# ---- all of it is representable: now into the repository
+
+cd "$TOP"
+mkdir -p patches
+old=$(for p in patches/[0-9]*.patch; do [ -f "$p" ] && sed -n '/^$/q; s/^New-file: //p' "$p"; done || true)
+
+# put FROM TO: replaces TO if it differs
+put() {
+	local x=644 y=644
+	if [ -x "$1" ]; then x=755; fi
+	if [ -x "$2" ]; then y=755; fi
+	if [ $x = $y ] && cmp -s "$1" "$2"; then
+		return
+	fi
+	mkdir -p "$(dirname "$2")"
+	cp -p "$1" "$2.new.$$"
+	touch "$2.new.$$"
+	mv -fT "$2.new.$$" "$2"
+	echo "  $2" >&2
+}
+
+while read -r _ _ path; do
+	put "$SCRATCH/files/$path" "$path"
+done <"$SCRATCH/new-files"
+for p in "$SCRATCH"/patches/*.patch; do
+	[ -f "$p" ] || continue
+	put "$p" "patches/${p##*/}"
+done
+for p in patches/[0-9]*.patch; do
+	[ -f "$p" ] || continue
+	if ! [ -f "$SCRATCH/$p" ]; then
+		rm -f "$p"
+		echo "  $p removed" >&2
+	fi
+done
+for path in $old; do
+	if ! [ -f "$SCRATCH/files/$path" ] && [ -e "$path" ]; then
+		rm -f "$path"
+		rmdir -p --ignore-fail-on-non-empty "$(dirname "$path")" 2>/dev/null || true
+		echo "  $path removed" >&2
+	fi
+done
+say "patches/ holds the $n commits of $tree"

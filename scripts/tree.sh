@@ -1,0 +1,298 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Makes a git repository of the kernel with the series on it: one commit of the
+# pristine base, then one per file in patches/. README.md has the format of
+# these files.
+#
+# usage: scripts/tree.sh [--internal|--bare] DEST [COUNT]
+#
+#   DEST	is made, or brought up to date if an earlier run made it and nothing
+#		was changed in it since. Files that do not change keep their time stamp.
+#   COUNT	that many patches only; 0 is the base alone
+#   --bare	DEST is a bare repository, for scripts/series.sh
+#   --internal	a tree for our own builds: objects stay in the cache, changes in the
+#		tree are thrown away, and the author is a neutral one
+#
+# The same base, patches and author give the same commit ids.
+
+. "$(dirname "$0")/lib.sh"
+
+internal='' bare=''
+case ${1:-} in
+--internal) internal=y; shift ;;
+--bare) bare=y; shift ;;
+esac
+dest=${1:-}
+[ -n "$dest" ] || die "no destination" "usage: make tree DEST=folder"
+count=${2:-all}
+
+need_tool git git
+
+if [ -n "$internal" ]; then
+	name=fsdev email=fsdev@localhost
+else
+	name=${GIT_AUTHOR_NAME:-$(git config user.name || true)}
+	email=${GIT_AUTHOR_EMAIL:-$(git config user.email || true)}
+	[ -n "$name" ] && [ -n "$email" ] ||
+		die "git does not know who you are; the commits need an author and a sign-off" \
+			'run: git config --global user.name "Your Name"' \
+			"     git config --global user.email you@example.org"
+fi
+
+src=$("$TOP/scripts/fetch.sh")
+version=$(kernel_version "$src")
+
+patches=()
+for p in "$TOP"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
+	[ -f "$p" ] || continue
+	[ "$count" = all ] || [ ${#patches[@]} -lt "$count" ] || break
+	patches+=("$p")
+done
+
+scratch
+
+# ---- the base commit, in a bare repository in the cache
+
+base_git=$CACHE/base.git
+
+# add_base DIR INDEX: adds the files of a folder to the base repository, by way
+# of an index that makes the next time quick; prints the tree's id
+add_base() {
+	local force=-f
+	# a tree that was built in place: leave out what its .gitignore names
+	if [ -e "$1/.config" ] || [ -e "$1/include/config" ]; then force=; fi
+	# The low threshold makes git write one pack instead of 100,000 files.
+	GIT_DIR=$base_git GIT_WORK_TREE=$1 GIT_INDEX_FILE=$2 \
+		git -C "$1" -c core.bigFileThreshold=1 -c core.compression=1 -c core.autocrlf=false \
+		-c core.fsmonitor=false -c advice.addEmbeddedRepo=false add -A $force . &&
+	GIT_DIR=$base_git GIT_INDEX_FILE=$2 git write-tree
+}
+
+make_base() {
+	local tree date id origin
+
+	lock "$CACHE/base.lock"
+	if ! [ -d "$base_git" ]; then
+		git init -q --bare "$SCRATCH/base.git"
+		mkdir -p "$SCRATCH/base.git/indexes"
+		git -C "$SCRATCH/base.git" config gc.auto 0
+		mv -T "$SCRATCH/base.git" "$base_git"
+	fi
+	date=$(stat -c %Y "$src/Makefile")
+	if [ -z "${KERNEL_SRC:-}" ]; then
+		id=$(cat "$base_git/indexes/${src##*/}.id" 2>/dev/null || true)
+		if [ -n "$id" ] && git -C "$base_git" cat-file -e "$id" 2>/dev/null; then
+			base=$id
+			return
+		fi
+		need_disk "$CACHE" 3000 "the base tree"
+		say "making the base commit of Linux $version (a minute, once)"
+		tree=$(add_base "$src" "$SCRATCH/index")
+	elif [ "$(git -c safe.directory='*' -C "$src" rev-parse --show-toplevel 2>/dev/null)" = "$src" ]; then
+		tree=$(git -c safe.directory='*' -C "$src" rev-parse --verify -q 'HEAD^{tree}') ||
+			die "KERNEL_SRC=$src has no commit checked out" "check out the version to build on"
+		date=$(git -c safe.directory='*' -C "$src" log -1 --format=%ct)
+		git -c safe.directory='*' -C "$src" diff-index --quiet HEAD 2>/dev/null ||
+			warn "KERNEL_SRC has uncommitted changes, which are left out"
+		if ! git -C "$base_git" cat-file -e "$tree" 2>/dev/null; then
+			need_disk "$CACHE" 3000 "the base tree"
+			say "making the base commit of $src"
+			echo "$tree" |
+				git -c safe.directory='*' -c pack.window=0 -C "$src" pack-objects -q --revs --stdout |
+				git -C "$base_git" index-pack --stdin >/dev/null ||
+				die "cannot read the commit checked out in $src" "run: git -C $src fsck"
+		fi
+	else
+		need_disk "$CACHE" 3000 "the base tree"
+		say "making the base commit of $src"
+		id=$(printf %s "$src" | sha1sum | cut -c1-16)
+		tree=$(add_base "$src" "$base_git/indexes/$id")
+	fi
+	origin=" (Debian linux-source)"
+	if [ -n "${KERNEL_SRC:-}" ]; then origin=; fi
+	base=$(echo "Linux $version$origin" |
+		commit "$date" fsdev fsdev@localhost "$base_git" "$tree")
+	git -C "$base_git" update-ref "refs/heads/base-$base" "$base"
+	if [ -z "${KERNEL_SRC:-}" ]; then
+		echo "$base" >"$SCRATCH/id"
+		mv "$SCRATCH/id" "$base_git/indexes/${src##*/}.id"
+	fi
+}
+
+# commit DATE NAME EMAIL REPO TREE [-p PARENT]: message on stdin, prints the id
+commit() {
+	local date="@$1 +0000" name=$2 email=$3 repo=$4
+	shift 4
+	GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date \
+	GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date \
+		git -C "$repo" -c i18n.commitEncoding=UTF-8 -c commit.gpgSign=false commit-tree "$@"
+}
+
+# ---- the patches
+
+# split PATCH: its parts into the scratch folder
+split() {
+	rm -f "$SCRATCH/message" "$SCRATCH/diff" "$SCRATCH/new" "$SCRATCH/removed"
+	: >"$SCRATCH/new"
+	: >"$SCRATCH/removed"
+	awk -v out="$SCRATCH" '
+	part == 0 && /^Subject: /      { print substr($0, 10) > (out "/message"); subject = 1; next }
+	part == 0 && /^New-file: /     { print substr($0, 11) > (out "/new"); next }
+	part == 0 && /^Removed-file: / { print substr($0, 15) > (out "/removed"); next }
+	part == 0 && /^$/              { part = 1; next }
+	part == 0                      { bad = $0; exit }
+	part == 1 && /^---$/           { part = 2; next }
+	part == 1                      { if (!body++) print "" > (out "/message")
+					 print > (out "/message"); next }
+	                               { print > (out "/diff") }
+	END {
+		if (bad != "") print "line \"" bad "\" before the first empty line is none of Subject:, New-file:, Removed-file:"
+		else if (!subject) print "it has no Subject: line"
+		else if (part != 2) print "it has no line of three dashes after the message"
+	}' "$1" >"$SCRATCH/error"
+	if [ -s "$SCRATCH/error" ]; then
+		die "$1: $(cat "$SCRATCH/error")" "see README.md for the format of the files in patches/"
+	fi
+}
+
+# sign_off: the message on stdin with a sign-off, as git commit -s adds it
+sign_off() {
+	awk -v sob="Signed-off-by: $name <$email>" '
+	{ print }
+	/^$/ { para++; trailers = 1; next }
+	!/^[A-Za-z][A-Za-z-]*: / && !/^[ \t]/ { trailers = 0 }
+	END { if (!para || !trailers) print ""; print sob }'
+}
+
+# fail PATCH REASON...
+fail() {
+	local p=${1#"$TOP"/}
+	shift
+	sed 's/^error: /  /' "$SCRATCH/error" >&2
+	die "$p does not fit Linux $version: $1" \
+		"The series is made for Linux 7.3 (linux-source-7.3), and 7.2." \
+		"${KERNEL_SRC:+Leave KERNEL_SRC out to use the former, or }port the patch:" \
+		"make tree with the patches before this one (scripts/tree.sh DEST $((n - 1)))," \
+		"commit what it should do there, then: make refresh TREE=DEST"
+}
+
+# apply PATCH: into the index; sets head to the new commit
+apply() {
+	local p=$1 file mode blob tree
+
+	split "$p"
+	: >"$SCRATCH/error"
+	while IFS= read -r file; do
+		git cat-file -e ":$file" 2>/dev/null || fail "$p" "it removes $file, which is not there"
+		git update-index --force-remove -- "$file"
+	done <"$SCRATCH/removed"
+	if [ -s "$SCRATCH/diff" ]; then
+		git apply --cached --whitespace=nowarn "$SCRATCH/diff" 2>"$SCRATCH/error" ||
+			fail "$p" "see the lines above for where"
+	fi
+	while IFS= read -r file; do
+		[ -f "$TOP/$file" ] || die "${p#"$TOP"/} brings the new file $file, which is not there" \
+			"restore it, or make refresh TREE=... from a tree that has it"
+		! git cat-file -e ":$file" 2>/dev/null ||
+			fail "$p" "it brings $file, and the tree already has one"
+		mode=100644
+		if [ -x "$TOP/$file" ]; then mode=100755; fi
+		blob=$(git hash-object -w --no-filters -- "$TOP/$file")
+		git update-index --add --cacheinfo "$mode,$blob,$file"
+	done <"$SCRATCH/new"
+	sign_off <"$SCRATCH/message" >"$SCRATCH/signed"
+	tree=$(git write-tree)
+	head=$(commit $((date += 60)) "$name" "$email" "$dest_git" "$tree" -p "$head" <"$SCRATCH/signed")
+}
+
+make_base
+
+# ---- the destination: a new repository beside it, or the one of an earlier run
+
+mkdir -p "$(dirname "$dest")"
+[ -z "$internal" ] || lock "$dest.lock"
+new=
+if [ -n "$bare" ]; then
+	[ -d "$dest" ] || git init -q --bare -b fsdev "$dest"
+	work=$dest
+elif [ -e "$dest" ] && ! { [ -d "$dest" ] && [ -z "$(ls -A "$dest")" ]; }; then
+	[ -d "$dest/.git" ] && last=$(git -C "$dest" config fsdev.head) ||
+		die "$dest exists and is not a tree that this command made" "choose another folder"
+	dest=$(cd "$dest" && pwd -P)
+	work=$dest
+	if [ -z "$internal" ]; then
+		[ "$(git -C "$dest" rev-parse HEAD)" = "$last" ] ||
+			die "$dest has commits of its own" \
+				"take them into the series with: make refresh TREE=$dest" \
+				"or choose another folder"
+		[ -z "$(git -C "$dest" status --porcelain)" ] ||
+			die "$dest has uncommitted changes" "commit or remove them, or choose another folder"
+	fi
+else
+	new=y
+	need_disk "$(dirname "$dest")" 3000 "a kernel tree"
+	dest=$(cd "$(dirname "$dest")" && pwd -P)/$(basename "$dest")
+	work=$dest.tmp.$$
+	trap 'rm -rf -- "$SCRATCH" "$work"' EXIT
+	git init -q -b fsdev "$work"
+	git -C "$work" config gc.auto 0
+fi
+dest_git=$work
+[ -n "$bare" ] || dest_git=$work/.git
+
+if ! git -C "$work" cat-file -e "$base" 2>/dev/null; then
+	if [ -n "$internal$bare" ]; then
+		echo "$base_git/objects" >"$dest_git/objects/info/alternates"
+	else
+		say "copying the base commit"
+		git -C "$work" fetch -q "$base_git" "refs/heads/base-$base"
+	fi
+fi
+
+# All in an index of its own: the working tree is not looked at.
+export GIT_DIR=$dest_git GIT_INDEX_FILE=$SCRATCH/index GIT_WORK_TREE=$SCRATCH/nothing
+mkdir "$GIT_WORK_TREE"
+rm -f "$GIT_INDEX_FILE"
+head=$base
+date=$(git log -1 --format=%ct "$base")
+if [ ${#patches[@]} -gt 0 ]; then
+	say "applying ${#patches[@]} patches to Linux $version"
+	git read-tree "$base"
+	n=0
+	for p in "${patches[@]}"; do
+		n=$((n + 1))
+		apply "$p"
+	done
+else
+	n=0
+	say "Linux $version without patches"
+fi
+unset GIT_INDEX_FILE GIT_DIR GIT_WORK_TREE
+
+if [ -n "$bare" ]; then
+	git -C "$dest" update-ref refs/heads/fsdev "$head"
+	git -C "$dest" config fsdev.base "$base"
+	exit 0
+fi
+
+# ---- the working tree, only now that all of it fits
+
+cd "$work"
+if [ -n "$new" ]; then say "checking out"; fi
+git config fsdev.base "$base"
+if [ -n "$new" ] || [ -n "$internal" ]; then
+	git -c advice.detachedHead=false checkout -q -f -B fsdev "$head"
+	[ -n "$new" ] || git clean -qfdx
+else
+	git reset -q --keep "$head"
+fi
+git config fsdev.head "$head"
+cd /
+if [ -n "$new" ]; then
+	if [ -d "$dest" ]; then rmdir "$dest"; fi
+	mv -T "$work" "$dest"
+fi
+say "$dest: Linux $version and $n patches, $(git -C "$dest" log -1 --format=%h)"
+if [ -n "$new" ] && [ -z "$internal" ] && grep -qx '/\*' "$dest/.gitignore" 2>/dev/null; then
+	say "Debian's .gitignore names every file: new ones there need git add -f"
+fi

@@ -1,0 +1,1173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * daxtest - does for the dax test scripts what a shell cannot
+ *
+ * Without arguments it lists its commands. Sizes and offsets take the
+ * suffixes K, M, G and T; numbers may be hexadecimal. Unless its command says
+ * otherwise, it exits with 0 if what was asked for could be done and 1 if not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "daxtest.h"
+
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON 100
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 3
+#endif
+#ifndef BUS_MCEERR_AR
+#define BUS_MCEERR_AR 4
+#endif
+#ifndef BUS_MCEERR_AO
+#define BUS_MCEERR_AO 5
+#endif
+
+#define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
+#define HUGE (2UL << 20)
+#define PAGE ((size_t)getpagesize())
+
+/* Things that every command needs */
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("daxtest: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static const char *errname(int err)
+{
+	const char *name = err ? strerrorname_np(err) : "OK";
+
+	return name ? name : "?";
+}
+
+static uint64_t number(const char *s)
+{
+	static const char suffixes[] = "KMGT";
+	const char *suffix;
+	uint64_t val;
+	char *end;
+
+	errno = 0;
+	val = strtoull(s, &end, 0);
+	if (end == s || errno)
+		die("%s is not a value", s);
+	if (!*end)
+		return val;
+	suffix = strchr(suffixes, *end);
+	if (!suffix || end[1])
+		die("%s is not a value", s);
+	return val << 10 * (suffix - suffixes + 1);
+}
+
+static int open_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		die("%s: open: %s", path, errname(errno));
+	return fd;
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		die("fstat: %s", errname(errno));
+	return st.st_size;
+}
+
+static void *map_file(int fd, uint64_t off, uint64_t len, int prot, int flags)
+{
+	void *p = mmap(NULL, len, prot, flags, fd, off);
+
+	if (p == MAP_FAILED)
+		die("mmap: %s", errname(errno));
+	return p;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/*
+ * Access to memory that may answer with SIGBUS. try_access() returns 0, or
+ * the signal; bus tells about it.
+ */
+static struct {
+	sigjmp_buf env;
+	int armed, sig, code, lsb;
+	uintptr_t addr;
+} bus;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	bus.sig = sig;
+	bus.code = info->si_code;
+	bus.addr = (uintptr_t)info->si_addr;
+	bus.lsb = info->si_addr_lsb;
+	if (__atomic_load_n(&bus.armed, __ATOMIC_SEQ_CST))
+		siglongjmp(bus.env, 1);
+	/* action optional: an error reported while we did something else */
+	if (info->si_code != BUS_MCEERR_AO) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+}
+
+static void catch_bus(void)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_bus,
+		.sa_flags = SA_SIGINFO | SA_RESTART,
+	};
+
+	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+}
+
+static int try_access(uint64_t *p, bool write, uint64_t *val)
+{
+	bus.sig = 0;
+	if (!sigsetjmp(bus.env, 1)) {
+		__atomic_store_n(&bus.armed, 1, __ATOMIC_SEQ_CST);
+		if (write)
+			__atomic_store_n(p, *val, __ATOMIC_SEQ_CST);
+		else
+			*val = __atomic_load_n(p, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&bus.armed, 0, __ATOMIC_SEQ_CST);
+	return bus.sig;
+}
+
+static const char *bus_code(void)
+{
+	if (bus.sig != SIGBUS)
+		return "SEGV";
+	switch (bus.code) {
+	case BUS_ADRERR:
+		return "BUS_ADRERR";
+	case BUS_MCEERR_AR:
+		return "BUS_MCEERR_AR";
+	case BUS_MCEERR_AO:
+		return "BUS_MCEERR_AO";
+	}
+	return "BUS_?";
+}
+
+/* Every 8 bytes of a file say which seed and position they were written for */
+static uint64_t pattern(uint64_t seed, uint64_t pos)
+{
+	uint64_t x = (pos / 8 + 1) * 0x9e3779b97f4a7c15ULL ^ seed << 32;
+
+	x ^= x >> 29;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	return x ^ x >> 32;
+}
+
+static void make_pattern(void *buf, uint64_t seed, uint64_t pos, size_t len)
+{
+	unsigned char *to = buf;
+	uint64_t word;
+	size_t i;
+
+	if (!(pos % 8) && !((uintptr_t)to % 8)) {
+		for (; len >= 8; len -= 8, to += 8, pos += 8)
+			*(uint64_t *)to = pattern(seed, pos);
+	}
+	for (i = 0; i < len; i++) {
+		word = pattern(seed, pos + i);
+		to[i] = word >> (pos + i) % 8 * 8;
+	}
+}
+
+static int compare(const void *have, const void *want, uint64_t pos, size_t len)
+{
+	const unsigned char *a = have, *b = want;
+	size_t i;
+
+	if (!memcmp(a, b, len))
+		return 0;
+	for (i = 0; a[i] == b[i]; i++)
+		;
+	fprintf(stderr, "differs at %#llx: %02x instead of %02x\n",
+		(unsigned long long)(pos + i), a[i], b[i]);
+	return 1;
+}
+
+/* Files and layouts */
+
+static unsigned int parse_extents(char *list, struct daxtest_extent *ext)
+{
+	unsigned int nr = 0;
+	char *item, *dev, *off, *len;
+
+	while ((item = strsep(&list, ","))) {
+		if (nr > DAXTEST_MAX_EXTENTS)
+			die("too many extents");
+		dev = strsep(&item, ":");
+		off = strsep(&item, ":");
+		len = strsep(&item, ":");
+		if (!off || !len || item)
+			die("an extent is DEV:OFFSET:LENGTH");
+		ext[nr++] = (struct daxtest_extent) {
+			.dev = number(dev),
+			.offset = number(off),
+			.len = number(len),
+		};
+	}
+	return nr;
+}
+
+static int make_file(const char *path, struct daxtest_layout *layout,
+		     char *list)
+{
+	static struct daxtest_extent ext[DAXTEST_MAX_EXTENTS + 1];
+	struct stat st;
+	bool old;
+	int fd, rc = 0;
+
+	layout->version = DAXTEST_LAYOUT_VERSION;
+	layout->count = parse_extents(list, ext);
+	layout->extents = (uintptr_t)ext;
+	old = !stat(path, &st);
+	fd = open_file(path, O_RDWR | O_CREAT);
+	if (ioctl(fd, DAXTEST_IOC_SET_LAYOUT, layout)) {
+		rc = errno;
+		if (!old)
+			unlink(path);
+	}
+	close(fd);
+	printf("%s\n", errname(rc));
+	return rc ? 1 : 0;
+}
+
+static int cmd_mkfile(int argc, char **argv)
+{
+	struct daxtest_layout layout = { .type = DAXTEST_SIMPLE };
+	bool shared = !strcmp(argv[1], "-s");
+
+	if (argc != 4 + shared)
+		return -1;
+	if (shared)
+		layout.flags = DAXTEST_LAYOUT_SHARED;
+	layout.size = number(argv[2 + shared]);
+	return make_file(argv[1 + shared], &layout, argv[3 + shared]);
+}
+
+static int cmd_mkstripe(int argc, char **argv)
+{
+	struct daxtest_layout layout = { .type = DAXTEST_STRIPE };
+
+	layout.size = number(argv[2]);
+	layout.chunk = number(argv[3]);
+	return make_file(argv[1], &layout, argv[4]);
+}
+
+static int cmd_layout(int argc, char **argv)
+{
+	static struct daxtest_extent ext[DAXTEST_MAX_EXTENTS];
+	struct daxtest_layout layout = {
+		.version = DAXTEST_LAYOUT_VERSION,
+		.count = DAXTEST_MAX_EXTENTS,
+		.extents = (uintptr_t)ext,
+	};
+	int fd = open_file(argv[1], O_RDONLY);
+	unsigned int i;
+
+	if (ioctl(fd, DAXTEST_IOC_GET_LAYOUT, &layout)) {
+		printf("%s\n", errname(errno));
+		return 1;
+	}
+	printf("%s size %llu", layout.type ? "stripe" : "simple",
+	       (unsigned long long)layout.size);
+	if (layout.type)
+		printf(" chunk %llu", (unsigned long long)layout.chunk);
+	printf("%s\n", layout.flags & DAXTEST_LAYOUT_SHARED ? " shared" : "");
+	for (i = 0; i < layout.count; i++)
+		printf("%u:%#llx:%#llx\n", ext[i].dev,
+		       (unsigned long long)ext[i].offset,
+		       (unsigned long long)ext[i].len);
+	return 0;
+}
+
+static uint64_t rnd(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* A number that may be near something that matters */
+static uint64_t odd_number(uint64_t *state)
+{
+	static const uint64_t base[] = {
+		0, 1, 4096, 1 << 21, 1 << 30, UINT32_MAX, INT64_MAX, UINT64_MAX
+	};
+
+	if (rnd(state) % 4 == 0)
+		return rnd(state);
+	return base[rnd(state) % ARRAY_SIZE(base)] + rnd(state) % 5 - 2;
+}
+
+/*
+ * Hands garbage to the layout ioctls. Every answer but a crash is right; a
+ * layout that is taken must read back as what it was.
+ */
+static int cmd_fuzz(int argc, char **argv)
+{
+	static struct daxtest_extent ext[DAXTEST_MAX_EXTENTS + 8], back;
+	uint64_t n = number(argv[2]), state = number(argv[3]) * 2 + 1, i, j;
+	unsigned int taken = 0, refused = 0;
+
+	for (i = 0; i < n; i++) {
+		struct daxtest_layout layout, copy;
+		unsigned int cmd = DAXTEST_IOC_SET_LAYOUT;
+		int fd;
+
+		layout.version = rnd(&state) % 8 ? 1 : odd_number(&state);
+		layout.type = rnd(&state) % 3;
+		layout.flags = rnd(&state) % 8 ? 0 : odd_number(&state);
+		layout.count = rnd(&state) % 4 ? rnd(&state) % 5 :
+						 odd_number(&state);
+		layout.size = odd_number(&state);
+		layout.chunk = rnd(&state) % 2 ? 0 : odd_number(&state);
+		layout.extents = (uintptr_t)ext;
+		if (rnd(&state) % 16 == 0)
+			layout.extents = odd_number(&state);
+		for (j = 0; j < 8; j++) {
+			ext[j].dev = rnd(&state) % 4 ? 0 : odd_number(&state);
+			ext[j].reserved = rnd(&state) % 16 == 0;
+			ext[j].offset = odd_number(&state);
+			ext[j].len = odd_number(&state);
+			if (rnd(&state) % 2) {
+				ext[j].offset &= 0xfffff000;
+				ext[j].len = 4096;
+			}
+		}
+		/* any length, too: the size is part of the ioctl's number */
+		if (rnd(&state) % 8 == 0)
+			cmd = _IOC(rnd(&state) % 4, 'x', 0x40 + rnd(&state) % 3,
+				   rnd(&state) % 64);
+		unlink(argv[1]);
+		fd = open_file(argv[1], O_RDWR | O_CREAT);
+		if (ioctl(fd, cmd, &layout)) {
+			refused++;
+			close(fd);
+			continue;
+		}
+		if (cmd == DAXTEST_IOC_SET_LAYOUT) {
+			taken++;
+			copy = layout;
+			copy.count = 1;
+			copy.extents = (uintptr_t)&back;
+			if (ioctl(fd, DAXTEST_IOC_GET_LAYOUT, &copy) ||
+			    copy.size != layout.size ||
+			    copy.count != layout.count ||
+			    memcmp(&back, ext, sizeof(back)))
+				die("layout %llu reads back as another one",
+				    (unsigned long long)i);
+		}
+		close(fd);
+	}
+	unlink(argv[1]);
+	printf("taken %u refused %u\n", taken, refused);
+	return 0;
+}
+
+/* Data: by read and write, or by a mapping */
+
+struct span {
+	int fd;
+	uint64_t seed, pos, end;
+};
+
+/* PATH SEED [OFFSET LENGTH] */
+static struct span parse_span(int argc, char **argv, int flags)
+{
+	struct span s = { .fd = open_file(argv[1], flags) };
+
+	s.seed = number(argv[2]);
+	s.end = file_size(s.fd);
+	if (argc == 5) {
+		s.pos = number(argv[3]);
+		s.end = s.pos + number(argv[4]);
+	}
+	return s;
+}
+
+#define BUF_SIZE (1024UL * 1024)
+
+static int cmd_fill(int argc, char **argv)
+{
+	struct span s = parse_span(argc, argv, O_WRONLY);
+	char *buf = malloc(BUF_SIZE);
+	ssize_t n;
+
+	for (; s.pos < s.end; s.pos += n) {
+		size_t len = s.end - s.pos < BUF_SIZE ? s.end - s.pos :
+							BUF_SIZE;
+
+		make_pattern(buf, s.seed, s.pos, len);
+		n = pwrite(s.fd, buf, len, s.pos);
+		if (n <= 0)
+			die("pwrite at %#llx: %s", (unsigned long long)s.pos,
+			    errname(n ? errno : 0));
+	}
+	return 0;
+}
+
+static int cmd_check(int argc, char **argv)
+{
+	struct span s = parse_span(argc, argv, O_RDONLY);
+	char *buf = malloc(BUF_SIZE), *want = malloc(BUF_SIZE);
+	ssize_t n;
+
+	for (; s.pos < s.end; s.pos += n) {
+		size_t len = s.end - s.pos < BUF_SIZE ? s.end - s.pos :
+							BUF_SIZE;
+
+		n = pread(s.fd, buf, len, s.pos);
+		if (n <= 0)
+			die("pread at %#llx: %s", (unsigned long long)s.pos,
+			    errname(n ? errno : 0));
+		make_pattern(want, s.seed, s.pos, n);
+		if (compare(buf, want, s.pos, n))
+			return 1;
+	}
+	return 0;
+}
+
+/* Maps page by page around what is asked for */
+static char *map_span(const struct span *s, int prot, int flags)
+{
+	uint64_t start = s->pos & ~(HUGE - 1);
+	char *p = map_file(s->fd, start, s->end - start, prot, flags);
+
+	return p + (s->pos - start);
+}
+
+static int cmd_mfill(int argc, char **argv)
+{
+	struct span s = parse_span(argc, argv, O_RDWR);
+	char *p = map_span(&s, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	make_pattern(p, s.seed, s.pos, s.end - s.pos);
+	return 0;
+}
+
+static int cmd_mcheck(int argc, char **argv)
+{
+	struct span s = parse_span(argc, argv, O_RDONLY);
+	char *p = map_span(&s, PROT_READ, MAP_SHARED);
+	char *want = malloc(BUF_SIZE);
+
+	while (s.pos < s.end) {
+		size_t len = s.end - s.pos < BUF_SIZE ? s.end - s.pos :
+							BUF_SIZE;
+
+		make_pattern(want, s.seed, s.pos, len);
+		if (compare(p, want, s.pos, len))
+			return 1;
+		s.pos += len;
+		p += len;
+	}
+	return 0;
+}
+
+static int cmd_mmapcmp(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDONLY), ref = open_file(argv[2], O_RDONLY);
+	uint64_t size = file_size(fd), pos = 0;
+	char *p, *buf = malloc(BUF_SIZE);
+	ssize_t n;
+
+	if (size != file_size(ref))
+		die("sizes differ");
+	p = map_file(fd, 0, size, PROT_READ, MAP_SHARED);
+	for (; pos < size; pos += n) {
+		n = pread(ref, buf, BUF_SIZE, pos);
+		if (n <= 0)
+			die("%s: read: %s", argv[2], errname(n ? errno : 0));
+		if (compare(p + pos, buf, pos, n))
+			return 1;
+	}
+	printf("%llu bytes mapped and compared\n", (unsigned long long)size);
+	return 0;
+}
+
+static int cmd_iszero(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDONLY);
+	uint64_t pos = number(argv[2]), end = pos + number(argv[3]);
+	char *buf = malloc(BUF_SIZE), *zero = calloc(1, BUF_SIZE);
+	ssize_t n;
+
+	for (; pos < end; pos += n) {
+		n = pread(fd, buf, end - pos < BUF_SIZE ? end - pos : BUF_SIZE,
+			  pos);
+		if (n <= 0)
+			die("pread: %s", errname(n ? errno : 0));
+		if (compare(buf, zero, pos, n))
+			return 1;
+	}
+	return 0;
+}
+
+static int cmd_fallocate(int argc, char **argv)
+{
+	int fd = open_file(argv[2], O_RDWR), mode = 0, rc;
+
+	if (!strcmp(argv[1], "zero"))
+		mode = FALLOC_FL_ZERO_RANGE;
+	else if (!strcmp(argv[1], "keep"))
+		mode = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+	else if (!strcmp(argv[1], "punch"))
+		mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	else if (!strcmp(argv[1], "collapse"))
+		mode = FALLOC_FL_COLLAPSE_RANGE;
+	rc = fallocate(fd, mode, number(argv[3]), number(argv[4]));
+	printf("%s\n", errname(rc ? errno : 0));
+	return rc ? 1 : 0;
+}
+
+/* One access through a mapping, and what became of it */
+
+struct access {
+	int prot, flags, open;
+	bool write, huge;
+};
+
+#define MARK 0x6461787465737421	/* what a write leaves behind */
+
+static struct access parse_access(const char *how)
+{
+	struct access a = { .prot = PROT_READ, .flags = MAP_SHARED };
+
+	for (; *how; how++) {
+		switch (*how) {
+		case 'r':
+			break;
+		case 'w':
+			a.write = true;
+			a.prot |= PROT_WRITE;
+			break;
+		case 'p':
+			a.flags = MAP_PRIVATE;
+			break;
+		case 's':
+			a.flags = MAP_SHARED_VALIDATE | MAP_SYNC;
+			break;
+		case 'h':
+			a.huge = true;
+			break;
+		default:
+			die("access is r or w, p private, s sync, h huge");
+		}
+	}
+	a.open = a.write && a.flags != MAP_PRIVATE ? O_RDWR : O_RDONLY;
+	return a;
+}
+
+static void report_access(const char *base, uint64_t start)
+{
+	if (!bus.sig)
+		printf("OK\n");
+	else
+		printf("%s offset %#llx lsb %d\n", bus_code(),
+		       (unsigned long long)(bus.addr - (uintptr_t)base + start),
+		       bus.code == BUS_ADRERR ? 0 : bus.lsb);
+	fflush(stdout);
+}
+
+/* Maps one huge page, or one base page, around @off */
+static char *map_around(int fd, uint64_t off, const struct access *a,
+			uint64_t *start)
+{
+	uint64_t len = a->huge ? HUGE : PAGE;
+
+	*start = off & ~(len - 1);
+	return map_file(fd, *start, len, a->prot, a->flags);
+}
+
+static int cmd_touch(int argc, char **argv)
+{
+	struct access a = parse_access(argc == 4 ? argv[3] : "r");
+	int fd = open_file(argv[1], a.open);
+	uint64_t off = number(argv[2]), start, val = MARK;
+	char *p = map_around(fd, off, &a, &start);
+
+	catch_bus();
+	try_access((void *)(p + (off - start)), a.write, &val);
+	report_access(p, start);
+	return bus.sig ? 1 : 0;
+}
+
+/*
+ * Maps and touches, says "ready", and then does what lines on its standard
+ * input ask for until that ends: r or w access it again, b tells of a signal
+ * that came in between, u unmaps it, q ends.
+ */
+static int cmd_hold(int argc, char **argv)
+{
+	struct access a = parse_access(argc == 4 ? argv[3] : "r");
+	int fd = open_file(argv[1], a.open);
+	uint64_t off = number(argv[2]), start, val = MARK;
+	char *p = map_around(fd, off, &a, &start), line[16];
+
+	catch_bus();
+	try_access((void *)(p + (off - start)), a.write, &val);
+	printf("ready ");
+	report_access(p, start);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (*line == 'q')
+			break;
+		if (*line == 'b') {
+			report_access(p, start);
+			continue;
+		}
+		if (*line == 'u') {
+			printf("%s\n", errname(munmap(p, a.huge ? HUGE : PAGE) ?
+					       errno : 0));
+			fflush(stdout);
+			continue;
+		}
+		val = MARK;
+		try_access((void *)(p + (off - start)), *line == 'w', &val);
+		report_access(p, start);
+	}
+	return 0;
+}
+
+/* Pins a page in a pipe until it reads a q, and then reads it from there */
+static int cmd_pin(int argc, char **argv)
+{
+	struct access a = parse_access(argc == 4 ? argv[3] : "r");
+	int fd = open_file(argv[1], O_RDWR), pipefd[2];
+	uint64_t off = number(argv[2]), start;
+	char *p = map_around(fd, off, &a, &start), *buf = malloc(PAGE);
+	struct iovec iov = { .iov_base = p + (off - start), .iov_len = PAGE };
+	ssize_t n;
+
+	if (pipe(pipefd))
+		die("pipe: %s", errname(errno));
+	n = vmsplice(pipefd[1], &iov, 1, 0);
+	if (n != (ssize_t)PAGE)
+		die("vmsplice: %s", errname(n < 0 ? errno : 0));
+	printf("ready\n");
+	fflush(stdout);
+	while (read(0, buf, 1) == 1 && *buf != 'q')
+		;
+	n = read(pipefd[0], buf, PAGE);
+	printf("%zd\n", n);
+	return n == (ssize_t)PAGE ? 0 : 1;
+}
+
+/* The signal for the one who did it comes before madvise(2) returns */
+static int cmd_poison(int argc, char **argv)
+{
+	struct access a = parse_access(argc == 4 ? argv[3] : "w");
+	int fd = open_file(argv[1], O_RDWR), rc;
+	uint64_t off = number(argv[2]), start, val = 0;
+	char *p = map_around(fd, off, &a, &start);
+
+	catch_bus();
+	if (try_access((void *)(p + (off - start)), a.write, &val))
+		die("touch: %s", bus_code());
+	if (!sigsetjmp(bus.env, 1)) {
+		__atomic_store_n(&bus.armed, 1, __ATOMIC_SEQ_CST);
+		rc = madvise(p + (off - start), PAGE, MADV_HWPOISON);
+		printf("%s\n", errname(rc ? errno : 0));
+		return rc ? 1 : 0;
+	}
+	report_access(p, start);
+	return 0;
+}
+
+/* Storms: processes that do one thing until the time is over */
+
+static int storm(int procs, double seconds, const char *what,
+		 void (*fn)(uint64_t *state, uint64_t *ok, uint64_t *failed))
+{
+	uint64_t *count = mmap(NULL, procs * 16, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t ok = 0, failed = 0;
+	double end = now() + seconds;
+	int i, status, rc = 0;
+
+	for (i = 0; i < procs; i++) {
+		uint64_t state = 88172645463325252ULL + i * 0x9e3779b9ULL;
+
+		if (fork())
+			continue;
+		while (now() < end)
+			fn(&state, &count[2 * i], &count[2 * i + 1]);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		if (status)
+			rc = 1;
+	for (i = 0; i < procs; i++) {
+		ok += count[2 * i];
+		failed += count[2 * i + 1];
+	}
+	printf("%s ok %llu failed %llu\n", what, (unsigned long long)ok,
+	       (unsigned long long)failed);
+	return rc;
+}
+
+static struct {
+	int fd;
+	uint64_t size;
+	char *map;
+} target;
+
+static void storm_fault(uint64_t *state, uint64_t *ok, uint64_t *failed)
+{
+	uint64_t val = 0, off = rnd(state) % target.size & ~7ULL;
+	uint64_t huge = off & ~(HUGE - 1);
+
+	if (try_access((void *)(target.map + off), rnd(state) & 1, &val))
+		++*failed;
+	else
+		++*ok;
+	if (rnd(state) % 4 == 0)
+		madvise(target.map + huge, target.size - huge < HUGE ?
+			target.size - huge : HUGE, MADV_DONTNEED);
+}
+
+static void storm_rw(uint64_t *state, uint64_t *ok, uint64_t *failed)
+{
+	static char buf[65536];
+	uint64_t off = rnd(state) % target.size;
+	size_t len = rnd(state) % sizeof(buf) + 1;
+	ssize_t n;
+
+	if (rnd(state) & 1)
+		n = pwrite(target.fd, buf, len, off);
+	else
+		n = pread(target.fd, buf, len, off);
+	if (n < 0)
+		++*failed;
+	else
+		++*ok;
+}
+
+static int cmd_faultstorm(int argc, char **argv)
+{
+	target.fd = open_file(argv[1], O_RDWR);
+	target.size = file_size(target.fd);
+	target.map = map_file(target.fd, 0, target.size,
+			      PROT_READ | PROT_WRITE, MAP_SHARED);
+	catch_bus();
+	return storm(number(argv[3]), number(argv[2]), "faults", storm_fault);
+}
+
+static int cmd_iostorm(int argc, char **argv)
+{
+	target.fd = open_file(argv[1], O_RDWR);
+	target.size = file_size(target.fd);
+	return storm(number(argv[3]), number(argv[2]), "io", storm_rw);
+}
+
+/* One system call, and the name of the error it gives */
+
+static int try_mount(int argc, char **argv)
+{
+	unsigned long flags = 0;
+	const char *opt = argc > 4 ? argv[4] : "";
+
+	if (argc > 5 && !strcmp(argv[5], "ro"))
+		flags = MS_RDONLY;
+	return mount(argv[2], argv[3], "daxtest", flags, opt);
+}
+
+static int cmd_try(int argc, char **argv)
+{
+	static char page[4096];
+	const char *what = argv[1];
+	int fd = -1, rc = -1;
+	void *p;
+
+	if (!strcmp(what, "mount") && argc >= 4) {
+		rc = try_mount(argc, argv);
+		printf("%s\n", errname(rc ? errno : 0));
+		return 0;
+	}
+
+	fd = open(argv[2], !strcmp(what, "open") || !strcmp(what, "read") ?
+			   O_RDONLY : !strcmp(what, "store") ? O_WRONLY :
+			   O_RDWR);
+	if (fd < 0 || !strcmp(what, "open")) {
+		rc = fd < 0 ? -1 : 0;
+	} else if (!strcmp(what, "read")) {
+		rc = read(fd, page, sizeof(page)) < 0 ? -1 : 0;
+	} else if (!strcmp(what, "write")) {
+		rc = write(fd, page, sizeof(page)) < 0 ? -1 : 0;
+	} else if (!strcmp(what, "mmap")) {
+		p = mmap(NULL, HUGE, PROT_READ, MAP_SHARED, fd, 0);
+		rc = p == MAP_FAILED ? -1 : 0;
+	} else if (!strcmp(what, "truncate") && argc == 4) {
+		rc = ftruncate(fd, number(argv[3]));
+	} else if (!strcmp(what, "pwrite") && argc == 5) {
+		rc = pwrite(fd, page, number(argv[4]), number(argv[3]));
+		if (rc >= 0) {
+			printf("%d\n", rc);
+			return 0;
+		}
+	} else if (!strcmp(what, "pread") && argc == 5) {
+		rc = pread(fd, page, number(argv[4]), number(argv[3]));
+		if (rc >= 0) {
+			printf("%d\n", rc);
+			return 0;
+		}
+	} else if (!strcmp(what, "fsync")) {
+		rc = fsync(fd);
+	} else if (!strcmp(what, "store") && argc == 4) {
+		rc = write(fd, argv[3], strlen(argv[3])) < 0 ? -1 : 0;
+	} else {
+		return -1;
+	}
+	printf("%s\n", errname(rc ? errno : 0));
+	return 0;
+}
+
+/* The probe module */
+
+static struct daxtest_probe probe = { .slot = DAXTEST_NO_SLOT };
+
+static void run_probe(unsigned long cmd)
+{
+	int fd = open_file("/dev/daxtest_probe", O_RDWR);
+
+	if (ioctl(fd, cmd, &probe))
+		die("probe: %s", errname(errno));
+	close(fd);
+}
+
+/* A device is sN for what slot N holds, MAJOR:MINOR, or a device node */
+static void probe_device(const char *name)
+{
+	unsigned int major, minor;
+	struct stat st;
+
+	if (sscanf(name, "s%u", &probe.slot) == 1)
+		return;
+	if (sscanf(name, "%u:%u", &major, &minor) == 2) {
+		probe.major = major;
+		probe.minor = minor;
+		return;
+	}
+	if (stat(name, &st))
+		die("%s: %s", name, errname(errno));
+	probe.major = major(st.st_rdev);
+	probe.minor = minor(st.st_rdev);
+}
+
+static void print_result(void)
+{
+	if (probe.result < 0)
+		printf("%s\n", errname(-probe.result));
+	else if (!probe.result)
+		printf("OK\n");
+	else
+		printf("%lld\n", (long long)probe.result);
+}
+
+static int probe_lookup(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	run_probe(DAXTEST_PROBE_LOOKUP);
+	print_result();
+	return 0;
+}
+
+static int probe_get(int argc, char **argv)
+{
+	const char *how = argc == 4 ? argv[3] : "";
+
+	probe_device(argv[2]);
+	probe.slot = number(argv[1]);
+	if (!strcmp(how, "nullholder"))
+		probe.flags = DAXTEST_GET_NULL_HOLDER;
+	else if (!strcmp(how, "nulldev"))
+		probe.flags = DAXTEST_GET_NULL_DEV;
+	else if (!strcmp(how, "denymf"))
+		probe.flags = DAXTEST_GET_DENY_MF;
+	else if (*how)
+		return -1;
+	run_probe(DAXTEST_PROBE_GET);
+	print_result();
+	return 0;
+}
+
+static int probe_put(int argc, char **argv)
+{
+	probe.slot = number(argv[1]);
+	run_probe(DAXTEST_PROBE_PUT);
+	print_result();
+	return 0;
+}
+
+static int probe_stat(int argc, char **argv)
+{
+	static const char * const name[] = {
+		"failures", "removals", "others", "offset", "len", "flags"
+	};
+	int i;
+
+	probe.slot = number(argv[1]);
+	run_probe(DAXTEST_PROBE_STAT);
+	if (probe.result) {
+		print_result();
+		return 0;
+	}
+	for (i = 0; i < 6; i++)
+		printf("%s %#llx%c", name[i], (unsigned long long)probe.out[i],
+		       i < 5 ? ' ' : '\n');
+	return 0;
+}
+
+static int probe_access(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	probe.pgoff = number(argv[2]);
+	probe.nr = number(argv[3]);
+	if (argc == 5 && !strcmp(argv[4], "recovery"))
+		probe.flags = DAXTEST_ACCESS_RECOVERY;
+	run_probe(DAXTEST_PROBE_ACCESS);
+	if (probe.result <= 0) {
+		print_result();
+		return 0;
+	}
+	printf("%lld pfn %#llx%s\n", (long long)probe.result,
+	       (unsigned long long)probe.out[0],
+	       probe.out[1] && !probe.out[2] ? " address differs" : "");
+	return 0;
+}
+
+static int probe_bench(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	probe.pgoff = number(argv[2]);
+	probe.nr = number(argv[3]);
+	probe.count = number(argv[4]);
+	run_probe(DAXTEST_PROBE_BENCH);
+	if (probe.result < 0 || !probe.out[1]) {
+		print_result();
+		return 1;
+	}
+	printf("%.1f ns\n", (double)probe.out[0] / probe.out[1]);
+	return 0;
+}
+
+static int probe_zero(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	probe.pgoff = number(argv[2]);
+	probe.nr = number(argv[3]);
+	run_probe(DAXTEST_PROBE_ZERO);
+	print_result();
+	return 0;
+}
+
+/* Writes the pattern of a seed, so that check can look for it in a file */
+static int probe_recover(int argc, char **argv)
+{
+	void *buf;
+
+	probe_device(argv[1]);
+	probe.pgoff = number(argv[2]);
+	probe.len = number(argv[3]);
+	buf = malloc(probe.len + 1);
+	make_pattern(buf, number(argv[4]), number(argv[5]), probe.len);
+	probe.addr = (uintptr_t)buf;
+	run_probe(DAXTEST_PROBE_RECOVER);
+	print_result();
+	return 0;
+}
+
+static int probe_size(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	run_probe(DAXTEST_PROBE_SIZE);
+	if (probe.result)
+		print_result();
+	else
+		printf("%llu\n", (unsigned long long)probe.out[0]);
+	return 0;
+}
+
+static int probe_poison(int argc, char **argv)
+{
+	probe_device(argv[1]);
+	probe.pgoff = number(argv[2]);
+	run_probe(DAXTEST_PROBE_POISON);
+	print_result();
+	return 0;
+}
+
+/* Exits with 0 if all pages are as a filesystem wants to find them */
+static int probe_pages(int argc, char **argv)
+{
+	static const char * const name[DAXTEST_PG_NR] = {
+		[DAXTEST_PG_SEEN] = "seen",
+		[DAXTEST_PG_NO_PGMAP] = "no_pgmap",
+		[DAXTEST_PG_NOT_DEVICE] = "not_device",
+		[DAXTEST_PG_NOT_FSDAX] = "not_fsdax",
+		[DAXTEST_PG_LARGE] = "large",
+		[DAXTEST_PG_REF] = "ref",
+		[DAXTEST_PG_MAPCOUNT] = "mapcount",
+		[DAXTEST_PG_MAPPING] = "mapping",
+		[DAXTEST_PG_SHARE] = "share",
+		[DAXTEST_PG_HWPOISON] = "hwpoison",
+		[DAXTEST_PG_FLAGS] = "flags",
+		[DAXTEST_PG_FIRST_BAD] = "first_bad",
+	};
+	int i, bad = 0;
+
+	probe.start = number(argv[1]);
+	probe.end = number(argv[2]);
+	run_probe(DAXTEST_PROBE_PAGES);
+	for (i = 0; i < DAXTEST_PG_NR; i++) {
+		printf("%s%s %llu", i ? " " : "", name[i],
+		       (unsigned long long)probe.out[i]);
+		if (i && probe.out[i])
+			bad = 1;
+	}
+	printf("\n");
+	return bad;
+}
+
+/* The list of commands */
+
+struct command {
+	const char *name;
+	int min, max;	/* arguments */
+	int (*fn)(int argc, char **argv);
+	const char *help;
+};
+
+static const struct command probe_commands[] = {
+	{ "lookup",  1, 1, probe_lookup,  "DEVICE" },
+	{ "get",     2, 3, probe_get,
+	  "SLOT DEVICE [nullholder|nulldev|denymf]" },
+	{ "put",     1, 1, probe_put,     "SLOT" },
+	{ "stat",    1, 1, probe_stat,    "SLOT" },
+	{ "access",  3, 4, probe_access,  "DEVICE PGOFF NR [recovery]" },
+	{ "bench",   4, 4, probe_bench,   "DEVICE PGOFF NR COUNT" },
+	{ "zero",    3, 3, probe_zero,    "DEVICE PGOFF NR" },
+	{ "recover", 5, 5, probe_recover, "DEVICE PGOFF LENGTH SEED POS" },
+	{ "size",    1, 1, probe_size,    "DEVICE" },
+	{ "poison",  2, 2, probe_poison,  "DEVICE PGOFF" },
+	{ "pages",   2, 2, probe_pages,   "START END" },
+	{}
+};
+
+static int cmd_probe(int argc, char **argv);
+
+static const struct command commands[] = {
+	{ "mkfile",     3, 4, cmd_mkfile,
+	  "[-s] PATH SIZE DEV:OFFSET:LENGTH[,...]" },
+	{ "mkstripe",   4, 4, cmd_mkstripe,
+	  "PATH SIZE CHUNK DEV:OFFSET:LENGTH[,...]" },
+	{ "layout",     1, 1, cmd_layout,     "PATH" },
+	{ "fuzz",       3, 3, cmd_fuzz,       "PATH COUNT SEED" },
+	{ "fill",       2, 4, cmd_fill,       "PATH SEED [OFFSET LENGTH]" },
+	{ "check",      2, 4, cmd_check,      "PATH SEED [OFFSET LENGTH]" },
+	{ "mfill",      2, 4, cmd_mfill,      "PATH SEED [OFFSET LENGTH]" },
+	{ "mcheck",     2, 4, cmd_mcheck,     "PATH SEED [OFFSET LENGTH]" },
+	{ "mmapcmp",    2, 2, cmd_mmapcmp,    "PATH OTHER" },
+	{ "iszero",     3, 3, cmd_iszero,     "PATH OFFSET LENGTH" },
+	{ "fallocate",  4, 4, cmd_fallocate,
+	  "zero|keep|punch|collapse|grow PATH OFFSET LENGTH" },
+	{ "touch",      2, 3, cmd_touch,      "PATH OFFSET [r|w][p|s][h]" },
+	{ "hold",       2, 3, cmd_hold,       "PATH OFFSET [r|w][p|s][h]" },
+	{ "pin",        2, 3, cmd_pin,        "PATH OFFSET [r|w][h]" },
+	{ "poison",     2, 3, cmd_poison,     "PATH OFFSET [r|w][h]" },
+	{ "faultstorm", 3, 3, cmd_faultstorm, "PATH SECONDS PROCESSES" },
+	{ "iostorm",    3, 3, cmd_iostorm,    "PATH SECONDS PROCESSES" },
+	{ "try",        2, 5, cmd_try,
+	  "open|read|write|mmap|fsync PATH | truncate PATH SIZE |\n"
+	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
+	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
+	{ "probe",      2, 6, cmd_probe,      "COMMAND ..." },
+	{}
+};
+
+static void usage(const struct command *list, const char *prefix)
+{
+	for (; list->name; list++)
+		fprintf(stderr, "%s %s %s\n", prefix, list->name, list->help);
+	exit(2);
+}
+
+static int run(const struct command *list, const char *prefix, int argc,
+	       char **argv)
+{
+	const struct command *cmd;
+	int rc;
+
+	if (argc < 1)
+		usage(list, prefix);
+	for (cmd = list; cmd->name; cmd++)
+		if (!strcmp(cmd->name, argv[0]))
+			break;
+	if (!cmd->name)
+		usage(list, prefix);
+	if (argc - 1 < cmd->min || argc - 1 > cmd->max)
+		rc = -1;
+	else
+		rc = cmd->fn(argc, argv);
+	if (rc < 0) {
+		fprintf(stderr, "%s %s %s\n", prefix, cmd->name, cmd->help);
+		rc = 2;
+	}
+	return rc;
+}
+
+static int cmd_probe(int argc, char **argv)
+{
+	return run(probe_commands, "daxtest probe", argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	return run(commands, "daxtest", argc - 1, argv + 1);
+}

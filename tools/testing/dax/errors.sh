@@ -1,0 +1,296 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What is refused, and with which error
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+devt() { cat "$BUS/devices/$DEV/dev"; }
+try() { "$DT" try "$@"; }
+
+raw_access_in_famfs_mode() {
+	mode "$DEV" famfs
+	is OK try open "/dev/$DEV"
+	is EINVAL try read "/dev/$DEV"
+	is EINVAL try write "/dev/$DEV"
+	is ENODEV try mmap "/dev/$DEV"
+}
+
+raw_access_without_a_driver() {
+	mknod "$T/node" c "$(devt | cut -d: -f1)" "$(devt | cut -d: -f2)"
+	mode "$DEV" none
+	is ENXIO try open "$T/node"
+}
+
+raw_access_in_devdax_mode_still_works() {
+	mode "$DEV" devdax
+	is OK try open "/dev/$DEV"
+	is OK try mmap "/dev/$DEV"
+	is OK "$DT" touch "/dev/$DEV" 0 rwh
+}
+
+mount_of_what_is_no_dax_device() {
+	is ENOENT try mount "$T/nothing" "$MNT"
+	is ENODEV try mount /dev/null "$MNT"
+	is ENODEV try mount /dev/zero "$MNT"
+	is ENODEV try mount /etc "$MNT"
+	: >"$T/file"
+	is ENODEV try mount "$T/file" "$MNT"
+	mknod "$T/block" b 7 0
+	is ENODEV try mount "$T/block" "$MNT"
+	mknod "$T/unused" c "$(devt | cut -d: -f1)" 4242
+	is ENODEV try mount "$T/unused" "$MNT"
+}
+
+mount_in_every_mode() {
+	mknod "$T/node" c "$(devt | cut -d: -f1)" "$(devt | cut -d: -f2)"
+	mode "$DEV" none
+	is ENODEV try mount "$T/node" "$MNT"
+	mode "$DEV" devdax
+	is EOPNOTSUPP try mount "/dev/$DEV" "$MNT"
+	modprobe kmem
+	mode "$DEV" system-ram
+	is 'E@(NODEV|OPNOTSUPP)' try mount "$T/node" "$MNT"
+	mode "$DEV" famfs
+	is OK try mount "/dev/$DEV" "$MNT"
+}
+
+mount_twice() {
+	famfs_mount
+	mkdir "$T/second"
+	is EBUSY try mount "/dev/$DEV" "$T/second"
+	umount "$MNT"
+	is OK try mount "/dev/$DEV" "$T/second"
+	umount "$T/second"
+}
+
+mount_options() {
+	local second
+
+	second=$(new_device 32M)
+	mode "$DEV" famfs
+	is EINVAL try mount "/dev/$DEV" "$MNT" nonsense
+	is EINVAL try mount "/dev/$DEV" "$MNT" revoke=never
+	is EINVAL try mount "/dev/$DEV" "$MNT" revoke=delay:x
+	is EINVAL try mount "/dev/$DEV" "$MNT" mf=0
+	is EINVAL try mount "/dev/$DEV" "$MNT" "dev=/dev/$DEV"
+	is ENODEV try mount "/dev/$DEV" "$MNT" dev=/dev/null
+	mode "$second" devdax
+	is EOPNOTSUPP try mount "/dev/$DEV" "$MNT" "dev=/dev/$second"
+	# a failed mount holds nothing
+	mode "$second" famfs
+	is OK try mount "/dev/$DEV" "$MNT" "dev=/dev/$second"
+	umount "$MNT"
+	is EINVAL try mount "/dev/$DEV" "$MNT" \
+		"dev=/dev/$second,dev=/dev/$second"
+}
+
+fs_dax_get_refuses() {
+	mode "$DEV" famfs
+	is EINVAL probe get 0 "$(devt)" nullholder
+	is ENODEV probe get 0 "$(devt)" nulldev
+	mode "$DEV" none
+	is ENODEV probe get 0 "$(devt)"
+	mode "$DEV" devdax
+	is EOPNOTSUPP probe get 0 "$(devt)"
+	mode "$DEV" famfs
+	is OK probe get 0 "$(devt)"
+	is EBUSY probe get 1 "$(devt)"
+	is EBUSY try mount "/dev/$DEV" "$MNT"
+	is EINVAL probe get 1 "$(devt)" nullholder
+	is OK probe put 0
+	is OK probe get 1 "$(devt)"
+	is OK probe put 1
+}
+
+# A lookup that made the device it looks for would hand out a live device that
+# nobody drives, and give its minor away twice
+lookup_never_creates() {
+	local major minor
+
+	major=$(devt | cut -d: -f1)
+	is ENOENT probe lookup 1:3
+	is ENOENT probe lookup 0:0
+	for minor in $(seq 100 120) 1048575; do
+		is ENOENT probe lookup "$major:$minor"
+		is ENOENT probe get 0 "$major:$minor"
+	done
+	is OK probe lookup "$(devt)"
+	delete_device "$(new_device 16M)"
+}
+
+lookup_of_other_dax_devices() {
+	local major minor found=0
+
+	mode "$DEV" famfs
+	modprobe -q nd_pmem || skip "no pmem driver"
+	ls /dev/pmem* >/dev/null 2>&1 || skip "no pmem device"
+	major=$(devt | cut -d: -f1)
+	for minor in $(seq 0 15); do
+		[ "$major:$minor" != "$(devt)" ] || continue
+		[ "$(probe lookup "$major:$minor")" = OK ] || continue
+		[ ! -e "/sys/dev/char/$major:$minor" ] || continue
+		found=$((found + 1))
+		is EOPNOTSUPP probe get 0 "$major:$minor"
+	done
+	[ $found -gt 0 ] || fail "no dax device behind the pmem device"
+}
+
+access_outside_the_device() {
+	local pages
+
+	mode "$DEV" famfs
+	pages=$((SIZE / 4096))
+	is "$SIZE" probe size "$(devt)"
+	is "1 pfn *" probe access "$(devt)" $((pages - 1)) 1
+	is "1 pfn *" probe access "$(devt)" $((pages - 1)) 16
+	is "E*" probe access "$(devt)" $pages 1
+	is "E*" probe access "$(devt)" 0xfffffffffffff 1
+	is "E*" probe zero "$(devt)" $pages 1
+	is "E*" probe zero "$(devt)" $((pages - 1)) 2
+}
+
+access_of_a_dead_device() {
+	mode "$DEV" none
+	is ENXIO probe access "$(devt)" 0 1
+	is ENXIO probe zero "$(devt)" 0 1
+	is 0 probe size "$(devt)"
+}
+
+ranges_cannot_change_while_bound() {
+	local start mode dev=$BUS/devices/$DEV
+
+	start=$(region_start "$DEV")
+	for mode in famfs devdax; do
+		mode "$DEV" $mode
+		is EBUSY put "$dev/size" $((SIZE * 2))
+		is EBUSY put "$dev/size" 0
+		is EBUSY put "$dev/align" 4096
+		is EBUSY put "$dev/mapping" \
+			"$(printf %x-%x $((start + SIZE)) \
+			$((start + SIZE + (2 << 20) - 1)))"
+		is "$SIZE" dev_size "$DEV"
+	done
+	# and the device is none the worse for it
+	mode "$DEV" famfs
+	mode "$DEV" none
+}
+
+bad_ranges() {
+	local dev=$BUS/devices/$DEV
+
+	unbind "$DEV"
+	is EINVAL put "$dev/mapping" nonsense
+	is EINVAL put "$dev/mapping" 1-
+	is 'E*' put "$dev/mapping" 200000-1
+	is 'E*' put "$dev/mapping" 0-1fffff
+	is EINVAL put "$dev/size" 4097
+	is "$SIZE" dev_size "$DEV"
+}
+
+bind_refused() {
+	local drv=$BUS/drivers/fsdev_dax
+
+	mode "$DEV" none
+	is ENODEV put $drv/bind "$DEV"
+	is ENODEV put $drv/bind dax99.99
+	is ENODEV put $drv/unbind "$DEV"
+	is EINVAL put $drv/new_id nonsense
+	is EINVAL put $drv/new_id dax1
+	is EINVAL put $drv/new_id "dax0.0x"
+	mode "$DEV" devdax
+	is ENODEV put $drv/bind "$DEV"
+	is OK put $drv/new_id "$DEV"
+	is devdax mode_of "$DEV"
+	is EBUSY put $drv/bind "$DEV"
+	is OK put $drv/remove_id "$DEV"
+	# nothing to bind to
+	unbind "$DEV"
+	is OK put "$BUS/devices/$DEV/size" 0
+	is OK put $drv/new_id "$DEV"
+	is none mode_of "$DEV"
+	is ENXIO put $drv/bind "$DEV"
+	is OK put $drv/remove_id "$DEV"
+	is OK put "$BUS/devices/$DEV/size" "$SIZE"
+}
+
+layouts_refused() {
+	local f=$MNT/f end=$((SIZE - 4096)) many
+
+	famfs_mount
+	is EINVAL "$DT" mkfile $f 0 0:0:4K
+	is EINVAL "$DT" mkfile $f 8K 0:0:4K
+	is EINVAL "$DT" mkfile $f 4K 0:0:0
+	is EINVAL "$DT" mkfile $f 4K 0:512:4K
+	is EINVAL "$DT" mkfile $f 4K 0:0:5000
+	is ENODEV "$DT" mkfile $f 4K 1:0:4K
+	is ERANGE "$DT" mkfile $f 4K 0:$SIZE:4K
+	is ERANGE "$DT" mkfile $f 8K 0:$end:8K
+	is ERANGE "$DT" mkfile $f 4K 0:0xfffffffffffff000:8K
+	is ERANGE "$DT" mkfile $f 4K 0:8K:0xfffffffffffff000
+	is EBUSY "$DT" mkfile $f 8K 0:0:4K,0:0:4K
+	many=$(seq -s, -f '0:%g' 0 4096 $((4095 * 4096)) | sed 's/,/:4K,/g'):4K
+	is E2BIG "$DT" mkfile $f 4K "$many,0:32M:4K"
+	is OK "$DT" mkfile $f 16M "$many"
+	is EEXIST "$DT" mkfile $f 4K 0:64M:4K
+	is EBUSY "$DT" mkfile $MNT/g 4K 0:4K:4K
+	is OK "$DT" mkfile $MNT/g 4K 0:16M:4K
+	rm $f $MNT/g
+	# what is gone gives its memory back
+	is OK "$DT" mkfile $f 4K 0:0:4K
+}
+
+stripes_refused() {
+	local f=$MNT/f two=0:0:4M,0:8M:4M
+
+	famfs_mount
+	is EINVAL "$DT" mkstripe $f 8M 0 $two
+	is EINVAL "$DT" mkstripe $f 8M 1K $two
+	is EINVAL "$DT" mkstripe $f 8M 12K $two
+	is EINVAL "$DT" mkstripe $f 8M 0x8000000000000000 $two
+	is EINVAL "$DT" mkstripe $f 8193K 64K $two
+	is EINVAL "$DT" mkstripe $f 8M 4M 0:0:4M,0:8M:2M
+	is EBUSY "$DT" mkstripe $f 8M 64K 0:0:4M,0:2M:4M
+	is OK "$DT" mkstripe $f 8M 64K $two
+}
+
+shared_extents() {
+	famfs_mount
+	is OK "$DT" mkfile -s $MNT/a 4M 0:0:4M
+	is OK "$DT" mkfile -s $MNT/b 4M 0:0:4M
+	is EBUSY "$DT" mkfile $MNT/c 4M 0:0:4M
+	is EPERM try pwrite $MNT/a 0 4096
+	"$DT" mmapcmp $MNT/a $MNT/b
+	is OK "$DT" touch $MNT/a 0 r
+	is "BUS_ADRERR*" "$DT" touch $MNT/a 0 rw
+	rm $MNT/a $MNT/b
+	is OK "$DT" mkfile $MNT/c 4M 0:0:4M
+}
+
+layout_garbage() {
+	famfs_mount
+	"$DT" fuzz $MNT/f 3000 1
+	"$DT" fuzz $MNT/f 3000 77
+	is OK "$DT" mkfile $MNT/f "$SIZE" "0:0:$SIZE"
+}
+
+run_tests \
+	raw_access_in_famfs_mode \
+	raw_access_without_a_driver \
+	raw_access_in_devdax_mode_still_works \
+	mount_of_what_is_no_dax_device \
+	mount_in_every_mode \
+	mount_twice \
+	mount_options \
+	fs_dax_get_refuses \
+	lookup_never_creates \
+	lookup_of_other_dax_devices \
+	access_outside_the_device \
+	access_of_a_dead_device \
+	ranges_cannot_change_while_bound \
+	bad_ranges \
+	bind_refused \
+	layouts_refused \
+	stripes_refused \
+	shared_extents \
+	layout_garbage

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The state of every struct page of a device in famfs mode: a filesystem must
+# find order-0 folios that nobody uses, whatever the device was used for before
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+# count NAME: what the last walk found
+count() {
+	sed -n "s/.*\<$1 \([0-9]*\).*/\1/p" "$T/pages"
+}
+
+walk() {
+	local start end
+
+	: >"$T/pages"
+	while read -r start end; do
+		probe pages "$start" "$end" >>"$T/pages" || :
+	done <<<"$(ranges "$DEV")"
+}
+
+after_devdax_mapped_with_2M() {
+	mode "$DEV" devdax
+	is OK "$DT" touch "/dev/$DEV" 0 rwh
+	is OK "$DT" touch "/dev/$DEV" $((SIZE - (2 << 20))) rwh
+	mode "$DEV" famfs
+	walk
+	is $((SIZE / 4096)) count seen
+	check_pages "$DEV"
+}
+
+devdax_after_famfs() {
+	famfs_mount
+	mkfile f 4M 0:0:4M
+	"$DT" mfill "$MNT/f" 1
+	umount "$MNT"
+	mode "$DEV" devdax
+	is OK "$DT" touch "/dev/$DEV" 0 rwh
+	is OK "$DT" touch "/dev/$DEV" 2M rwh
+	# device_dax has large folios, so the walk can tell
+	walk
+	[ "$(count large)" -gt 0 ] || fail "no large folios: $(cat "$T/pages")"
+	[ "$(count not_fsdax)" = $((SIZE / 4096)) ] || fail "fsdax pages"
+	mode "$DEV" famfs
+	check_pages "$DEV"
+}
+
+after_system_ram() {
+	modprobe kmem
+	mode "$DEV" system-ram
+	mode "$DEV" famfs
+	check_pages "$DEV"
+}
+
+mapped_files_and_after_umount() {
+	famfs_mount
+	mkfile f 8M 0:2M:8M
+	mkfile g 4M 0:11M:4M
+	start h "$DT" hold "$MNT/f" 2M rwh
+	start i "$DT" hold "$MNT/g" 0 rw
+	walk
+	is 512 count large
+	is 1 count ref
+	stop h
+	stop i
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+after_truncate_and_unlink() {
+	famfs_mount
+	mkfile f 8M 0:0:8M
+	mkfile g 8M 0:8M:8M
+	"$DT" mfill "$MNT/f" 1
+	"$DT" mfill "$MNT/g" 1
+	is OK "$DT" try truncate "$MNT/f" 0
+	rm "$MNT/g"
+	check_pages "$DEV"
+}
+
+split_huge_mappings() {
+	famfs_mount
+	mkfile f 8M 0:0:8M
+	"$DT" faultstorm "$MNT/f" 5 2
+	is OK "$DT" try truncate "$MNT/f" 3M
+	"$DT" faultstorm "$MNT/f" 3 2
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+# unbinding does not need the umount; what is mapped then is revoke.sh's case
+after_unbind_under_a_mount() {
+	famfs_mount
+	mkfile f 8M 0:0:8M
+	"$DT" mfill "$MNT/f" 1
+	unbind "$DEV"
+	umount "$MNT"
+	mode "$DEV" famfs
+	check_pages "$DEV"
+}
+
+shared_folios() {
+	famfs_mount
+	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
+	is OK "$DT" mkfile -s "$MNT/b" 1M 0:0:1M
+	start h "$DT" hold "$MNT/a" 0 r
+	start i "$DT" hold "$MNT/b" 0 r
+	stop h
+	stop i
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+several_ranges() {
+	local start
+
+	start=$(region_start "$DEV")
+	remap "$DEV" \
+		"$(printf %x-%x $((start + (64 << 20))) $((start + (96 << 20) - 1)))" \
+		"$(printf %x-%x "$start" $((start + (32 << 20) - 1)))"
+	mode "$DEV" devdax
+	is OK "$DT" touch "/dev/$DEV" 0 rwh
+	is OK "$DT" touch "/dev/$DEV" 32M rwh
+	famfs_mount
+	check_pages "$DEV"
+	mkfile f 8M 0:28M:8M
+	"$DT" mfill "$MNT/f" 1
+	umount "$MNT"
+	check_pages "$DEV"
+	resize "$DEV" "$SIZE"
+}
+
+run_tests \
+	after_devdax_mapped_with_2M \
+	devdax_after_famfs \
+	after_system_ram \
+	mapped_files_and_after_umount \
+	after_truncate_and_unlink \
+	split_huge_mappings \
+	after_unbind_under_a_mount \
+	shared_folios \
+	several_ranges

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the dax tests share. A script sources this, defines a function for each
+# test and calls run_tests with their names, which is also how it is reported.
+#
+# A test passes if every command in it succeeds, and the kernel log has no
+# complaint that was not there before. It may call skip. It finds the device
+# $DEV of $SIZE bytes in any mode, nothing mounted, and all drivers but kmem
+# loaded; it may leave a mess. $T is a directory of its own.
+#
+# From the environment: DEV, SIZE, TEST_TIMEOUT (seconds for one test), ONLY
+# (a pattern: the tests to run).
+
+DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BUS=/sys/bus/dax
+STATS=/sys/kernel/debug/daxtest
+DT=$DIR/daxtest
+SIZE=${SIZE:-$((512 << 20))}
+MNT=
+declare -A FD
+
+for helpers in "$DIR/../selftests/kselftest" "$DIR/../kselftest" \
+	       "$DIR/kselftest" "$DIR"; do
+	if [ -e "$helpers/ktap_helpers.sh" ]; then
+		# shellcheck disable=SC1091
+		. "$helpers/ktap_helpers.sh"
+		break
+	fi
+done
+
+complaints='WARNING:|BUG:|Oops|general protection|KASAN|KCSAN|UBSAN|KFENCE|'
+complaints+='refcount_t|blocked for more than|soft lockup|possible recursive|'
+complaints+='possible circular|inconsistent lock|suspicious RCU|bad page state|'
+complaints+='DEBUG_LOCKS|list_(add|del) corruption|sleeping function'
+
+# Tests say with these what they want
+
+skip() {
+	echo "skipped: $*" >&2
+	exit "$KSFT_SKIP"
+}
+
+fail() {
+	echo "$*" >&2
+	exit 1
+}
+
+# is WANT COMMAND...: COMMAND prints WANT, a pattern
+is() {
+	local want=$1 got
+	shift
+	got=$("$@" 2>&1) || :
+	# shellcheck disable=SC2053
+	[[ $got == $want ]] || fail "wanted '$want', got '$got' from: $*"
+}
+
+# fails COMMAND...
+fails() {
+	! "$@" || fail "succeeded: $*"
+}
+
+# retry COMMAND...: until it succeeds, for a few seconds
+retry() {
+	local i
+	for i in $(seq 50); do
+		! "$@" || return 0
+		sleep 0.2
+	done
+	fail "never came true: $*"
+}
+
+# put FILE VALUE: one write(2); says the name of its error
+put() { "$DT" try store "$1" "$2"; }
+
+# Devices
+
+driver_of() {
+	local link
+	link=$(readlink "$BUS/devices/$1/driver") || link=none
+	echo "${link##*/}"
+}
+
+mode_of() {
+	case $(driver_of "$1") in
+	device_dax) echo devdax ;;
+	fsdev_dax) echo famfs ;;
+	kmem) echo system-ram ;;
+	*) echo none ;;
+	esac
+}
+
+driver_for() {
+	case $1 in
+	devdax) echo device_dax ;;
+	famfs) echo fsdev_dax ;;
+	system-ram) echo kmem ;;
+	esac
+}
+
+offline_memory() {
+	daxctl offline-memory "$1" >/dev/null 2>&1 || :
+}
+
+# unbind DEV
+unbind() {
+	local driver
+	driver=$(driver_of "$1")
+	[ "$driver" != none ] || return 0
+	[ "$driver" != kmem ] || offline_memory "$1"
+	is OK put "$BUS/drivers/$driver/unbind" "$1"
+	# drop the id also where there is none: then it does nothing
+	is OK put "$BUS/drivers/$driver/remove_id" "$1"
+}
+
+# mode DEV devdax|famfs|system-ram|none: by sysfs
+mode() {
+	[ "$(mode_of "$1")" != "$2" ] || return 0
+	unbind "$1"
+	[ "$2" != none ] || return 0
+	is OK put "$BUS/drivers/$(driver_for "$2")/new_id" "$1"
+	is "$2" mode_of "$1"
+}
+
+region_of() {
+	echo "$(dirname "$(readlink -f "$BUS/devices/$1")")/dax_region"
+}
+
+is_static() {
+	[ ! -e "$(region_of "$1")/available_size" ]
+}
+
+dev_size() { cat "$BUS/devices/$1/size"; }
+
+# resize DEV BYTES: to one range, or what the kernel finds
+resize() {
+	[ "$(dev_size "$1")" != "$2" ] || return 0
+	unbind "$1"
+	is OK put "$BUS/devices/$1/size" 0
+	is OK put "$BUS/devices/$1/size" "$2"
+}
+
+# remap DEV START-END...: exactly these ranges, in this order
+remap() {
+	local dev=$1 range
+	shift
+	unbind "$dev"
+	is OK put "$BUS/devices/$dev/size" 0
+	for range; do
+		is OK put "$BUS/devices/$dev/mapping" "$range"
+	done
+}
+
+# region_start DEV: where the region begins
+region_start() {
+	local size
+	size=$(dev_size "$1")
+	unbind "$1"
+	[ "$size" = 0 ] || is OK put "$BUS/devices/$1/size" 0
+	cat "$BUS/devices/$1/resource"
+	[ "$size" = 0 ] || is OK put "$BUS/devices/$1/size" "$size"
+}
+
+# new_device BYTES: one more in the region of $DEV; says its name
+new_device() {
+	local region dev
+	region=$(region_of "$DEV")
+	is OK put "$region/create" 1
+	dev=$(cat "$region/create")
+	echo "$dev" >>"$T/created"
+	is OK put "$BUS/devices/$dev/size" "$1"
+	echo "$dev"
+}
+
+# delete_device DEV
+delete_device() {
+	unbind "$1"
+	is OK put "$BUS/devices/$1/size" 0
+	is OK put "$(region_of "$1")/delete" "$1"
+}
+
+# ranges DEV: START END of its physical ranges, a line each, in device order
+ranges() {
+	local map
+	for map in "$BUS/devices/$1"/mapping[0-9]*; do
+		echo "$(($(cat "$map/page_offset"))) $(cat "$map/start")" \
+		     "$(cat "$map/end")"
+	done | sort -n | cut -d' ' -f2-
+}
+
+# check_pages DEV: all struct pages are as a filesystem wants to find them
+check_pages() {
+	local start end
+	while read -r start end; do
+		"$DT" probe pages "$start" "$end"
+	done <<<"$(ranges "$1")"
+}
+
+# probe ...
+probe() { "$DT" probe "$@"; }
+
+# The filesystem
+
+# mnt DEV [OPTIONS]
+mnt() {
+	mount -t daxtest ${2:+-o "$2"} "/dev/$1" "$MNT"
+}
+
+# stat_of NAME: a counter of the mounted filesystem
+stat_of() {
+	awk -v k="$1" '$1 == k { print $2 }' \
+		"$STATS/$(mountpoint -d "$MNT")/stats"
+}
+
+# mkfile NAME SIZE EXTENTS: must work
+mkfile() {
+	is OK "$DT" mkfile "$MNT/$1" "$2" "$3"
+}
+
+# famfs_mount [OPTIONS]: $DEV in famfs mode and mounted
+famfs_mount() {
+	mode "$DEV" famfs
+	mnt "$DEV" "$@"
+}
+
+# Programs in the background, that end with the test
+
+# start NAME COMMAND...: its input is for tell, and the line it says at first
+# is awaited
+start() {
+	local name=$1 fd
+	shift
+	mkfifo "$T/$name.in"
+	"$@" <"$T/$name.in" >"$T/$name.out" 2>&1 &
+	echo $! >"$T/$name.pid"
+	exec {fd}>"$T/$name.in"
+	FD[$name]=$fd
+	LINES_SEEN[$name]=0
+	hear "$name"
+}
+declare -A LINES_SEEN
+
+# hear NAME: the next line it says
+hear() {
+	local i n=$((LINES_SEEN[$1] + 1))
+	for i in $(seq 100); do
+		if [ "$(wc -l <"$T/$1.out")" -ge "$n" ]; then
+			LINES_SEEN[$1]=$n
+			HEARD=$(sed -n "${n}p" "$T/$1.out")
+			return 0
+		fi
+		sleep 0.1
+	done
+	fail "$1 says nothing more than: $(cat "$T/$1.out")"
+}
+
+# tell NAME LINE: and hear the answer, in HEARD
+tell() {
+	echo "$2" >&"${FD[$1]}"
+	hear "$1"
+}
+
+# stop NAME: ends it, and waits for it; its exit status
+stop() {
+	local fd=${FD[$1]}
+	# others in the background may have the pipe, so it has no end
+	echo q >&"$fd"
+	exec {fd}>&-
+	wait "$(cat "$T/$1.pid")"
+}
+
+# Running tests
+
+load() {
+	local mod=$1
+	[ ! -d "/sys/module/$mod" ] || return 0
+	if [ -e "$DIR/modules/$mod.ko" ]; then
+		insmod "$DIR/modules/$mod.ko"
+	else
+		modprobe "$mod"
+	fi
+}
+
+# The first device of a region that can be divided
+find_device() {
+	local dev
+	for dev in "$BUS"/devices/dax*; do
+		dev=${dev##*/}
+		[ -e "$BUS/devices/$dev" ] || continue
+		is_static "$dev" || { echo "$dev"; return 0; }
+	done
+	return 1
+}
+
+skip_all() {
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
+}
+
+setup() {
+	local mod
+	[ "$(id -u)" = 0 ] || skip_all "must be root"
+	[ -x "$DT" ] || skip_all "$DT is not built"
+	for mod in dax_hmem device_dax fsdev_dax; do
+		modprobe -q "$mod" || skip_all "no module $mod"
+	done
+	load daxtest_fs && load daxtest_probe || skip_all "no test modules"
+	mountpoint -q /sys/kernel/debug ||
+		mount -t debugfs debugfs /sys/kernel/debug
+	T=$(mktemp -d)
+	MNT=$T/mnt
+	mkdir "$MNT"
+	trap 'tidy; rm -rf "$T"' EXIT
+	[ -n "$NO_DEVICE" ] && return
+	DEV=${DEV:-$(find_device)} || skip_all "no dynamic dax device"
+	(set -e; resize "$DEV" "$SIZE") || skip_all "$DEV cannot be of $SIZE bytes"
+}
+
+unmount_all() {
+	local i
+	for i in $(seq 50); do
+		mountpoint -q "$MNT" || return
+		umount "$MNT" 2>/dev/null || sleep 0.1
+	done
+	umount -l "$MNT"
+}
+
+tidy() {
+	local pid slot dev
+	for pid in "$T"/*.pid; do
+		[ ! -e "$pid" ] || kill -KILL "$(cat "$pid")" 2>/dev/null
+	done
+	unmount_all
+	for slot in 0 1 2 3 4 5 6 7; do
+		probe put $slot
+	done >/dev/null 2>&1
+	[ ! -e "$T/created" ] || while read -r dev; do
+		(delete_device "$dev") >/dev/null
+	done <"$T/created"
+	[ ! -d /sys/module/kmem ] || {
+		(unbind "$DEV")
+		rmmod kmem 2>/dev/null
+	}
+	find "$T" -mindepth 1 -maxdepth 1 ! -name mnt -exec rm -rf {} +
+}
+
+# The test is a process, so that one that hangs is not the end of the others
+run_test() {
+	local log=$T/log rc pid i limit=${TEST_TIMEOUT:-300}
+
+	dmesg >"$T/../$$.dmesg"
+	(
+		set -eE
+		trap 'echo "failed: $BASH_COMMAND" >&2' ERR
+		"$1"
+	) >"$log" 2>&1 &
+	pid=$!
+	for ((i = 0; i < limit * 5; i++)); do
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.2
+	done
+	if kill -0 $pid 2>/dev/null; then
+		echo "still running after $limit s" >>"$log"
+		echo w >/proc/sysrq-trigger
+		kill -KILL $pid
+		rc=1
+	else
+		wait $pid
+		rc=$?
+	fi
+	# what is new in the kernel log, also if the buffer has wrapped
+	dmesg | diff "$T/../$$.dmesg" - | sed -n 's/^> //p' >"$T/new"
+	if grep -qE "$complaints" "$T/new"; then
+		echo "the kernel complains:" >>"$log"
+		grep -E -A40 "$complaints" "$T/new" | head -n 60 >>"$log"
+		rc=1
+	fi
+	rm "$T/../$$.dmesg"
+	[ $rc = 0 ] || sed 's/^/# /' "$log"
+	tidy
+	return $rc
+}
+
+run_tests() {
+	local name
+
+	ktap_print_header
+	setup
+	# shellcheck disable=SC2046,SC2053
+	[ -z "$ONLY" ] ||
+		set -- $(for name; do [[ $name == $ONLY ]] && echo "$name"; done)
+	ktap_set_plan $#
+	for name; do
+		run_test "$name"
+		case $? in
+		0) ktap_test_pass "${name//_/ }" ;;
+		"$KSFT_SKIP") ktap_test_skip "${name//_/ }" ;;
+		*) ktap_test_fail "${name//_/ }" ;;
+		esac
+	done
+	ktap_finished
+}

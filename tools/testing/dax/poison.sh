@@ -1,0 +1,370 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Memory errors: recorded, reported, kept away from users, and healed
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+try() { "$DT" try "$@"; }
+
+HWPOISON=/sys/kernel/debug/hwpoison
+
+badblocks() { cat "$BUS/devices/$DEV/badblocks"; }
+
+# inject OFFSET: into this page of the device
+inject() {
+	local pgoff=$(($1 / 4096)) start end pages
+
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	while read -r start end; do
+		pages=$(((end + 1 - start) / 4096))
+		if [ $pgoff -lt $pages ]; then
+			echo $((start / 4096 + pgoff)) >$HWPOISON/corrupt-pfn
+			return
+		fi
+		pgoff=$((pgoff - pages))
+	done <<<"$(ranges "$DEV")"
+	fail "no page at $1"
+}
+
+heal_all() {
+	local sector count
+
+	while read -r sector count; do
+		probe zero "$DEVT" $((sector / 8)) $((count / 8)) >/dev/null
+	done <<<"$(badblocks)"
+	is '' badblocks
+}
+
+# A healthy device, mounted, one file over its first 16 MiB
+healthy_file() {
+	mode "$DEV" famfs
+	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	heal_all
+	mnt "$DEV" "$@"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+}
+
+M1=$((1 << 20))
+
+recorded_and_reported() {
+	healthy_file
+	inject $M1
+	is '2048 8' badblocks
+	is 1 stat_of memory_failure
+	is 1 stat_of mf_owned
+	is $M1 stat_of mf_offset
+	inject $((M1 + 4096))
+	is '2048 16' badblocks
+	is 2 stat_of memory_failure
+	heal_all
+}
+
+kept_away_from_users() {
+	healthy_file
+	inject $M1
+	is EIO try pread "$MNT/f" 1M 4096
+	is EIO try pread "$MNT/f" 1M 1
+	is 4096 try pread "$MNT/f" $((M1 - 4096)) 4096
+	is 4096 try pread "$MNT/f" $((M1 + 4096)) 4096
+	# a read that runs into it gets what is before it
+	is 1000 try pread "$MNT/f" $((M1 - 1000)) 4096
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rw
+	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rh
+	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rp
+	is OK "$DT" touch "$MNT/f" $((M1 - 4096)) rw
+	is OK "$DT" touch "$MNT/f" $((M1 + 4096)) rwh
+	"$DT" check "$MNT/f" 1 $((M1 + 4096 + 8)) 1M
+	heal_all
+}
+
+direct_access_tells() {
+	healthy_file
+	inject $M1
+	is EHWPOISON probe access "$DEVT" 256 1
+	is EHWPOISON probe access "$DEVT" 256 16
+	is '6 pfn *' probe access "$DEVT" 250 16
+	is '16 pfn *' probe access "$DEVT" 257 16
+	is '16 pfn *' probe access "$DEVT" 256 16 recovery
+	heal_all
+	is '16 pfn *' probe access "$DEVT" 250 16
+}
+
+healed_by_writing() {
+	healthy_file
+	inject $M1
+	# not by a part of a page
+	is EIO try pwrite "$MNT/f" 1M 100
+	is EIO try pread "$MNT/f" 1M 4096
+	is '2048 8' badblocks
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' badblocks
+	"$DT" check "$MNT/f" 2 1M 4K
+	"$DT" mcheck "$MNT/f" 2 1M 4K
+	"$DT" check "$MNT/f" 1 0 1M
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+healed_by_a_large_write() {
+	healthy_file
+	inject $M1
+	inject $((M1 + 5 * 4096))
+	"$DT" fill "$MNT/f" 3
+	is '' badblocks
+	"$DT" check "$MNT/f" 3
+	"$DT" mcheck "$MNT/f" 3
+}
+
+healed_by_zeroing() {
+	healthy_file
+	inject $M1
+	is OK "$DT" fallocate zero "$MNT/f" 1M 4K
+	is '' badblocks
+	"$DT" iszero "$MNT/f" 1M 4K
+	is OK "$DT" touch "$MNT/f" 1M rw
+	inject $M1
+	is OK probe zero "$DEVT" 0 1024
+	is '' badblocks
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+mapped_with_4K() {
+	healthy_file
+	start h "$DT" hold "$MNT/f" 1M rw
+	start other "$DT" hold "$MNT/f" $((M1 + 4096)) rw
+	inject $M1
+	tell h b
+	is 'BUS_MCEERR_A[OR] offset 0x100000 lsb 12' echo "$HEARD"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	tell other b
+	is OK echo "$HEARD"
+	tell other w
+	is OK echo "$HEARD"
+	"$DT" fill "$MNT/f" 1 1M 4K
+	tell h r
+	is OK echo "$HEARD"
+	stop h
+	stop other
+}
+
+mapped_with_2M() {
+	healthy_file
+	start h "$DT" hold "$MNT/f" 3M rwh
+	start i "$DT" hold "$MNT/f" $((3 * M1 + 4096)) rwh
+	[ "$(stat_of fault_pmd)" -ge 1 ] || fail "not mapped by 2 MiB"
+	inject $((3 * M1))
+	tell h b
+	is 'BUS_MCEERR_A[OR] *' echo "$HEARD"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x300000 *' echo "$HEARD"
+	# the rest of the huge page goes on
+	tell i w
+	is OK echo "$HEARD"
+	is '6144 8' badblocks
+	heal_all
+	tell h w
+	is OK echo "$HEARD"
+	stop h
+	stop i
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+by_madvise() {
+	healthy_file
+	is 'BUS_MCEERR_A[OR] offset 0x200000 *' "$DT" poison "$MNT/f" 2M
+	is '4096 8' badblocks
+	is 1 stat_of memory_failure
+	is $((2 * M1)) stat_of mf_offset
+	heal_all
+}
+
+in_nobodys_memory() {
+	healthy_file
+	inject $((64 * M1))
+	is 1 stat_of mf_unowned
+	is 4096 try pread "$MNT/f" 0 4096
+	mkfile g 1M 0:64M:1M
+	is EIO try pread "$MNT/g" 0 4096
+	is 'BUS_MCEERR_AR *' "$DT" touch "$MNT/g" 0 r
+	"$DT" fill "$MNT/g" 1
+	"$DT" check "$MNT/g" 1
+}
+
+several_owners() {
+	mode "$DEV" famfs
+	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	heal_all
+	mnt "$DEV"
+	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
+	is OK "$DT" mkfile -s "$MNT/b" 2M 0:1M:1M,0:0:1M
+	start h "$DT" hold "$MNT/a" 64K r
+	start i "$DT" hold "$MNT/b" $((M1 + 65536)) r
+	inject 65536
+	is 2 stat_of mf_owned
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x10000 *' echo "$HEARD"
+	tell i r
+	is 'BUS_MCEERR_AR offset 0x110000 *' echo "$HEARD"
+	stop h
+	stop i
+	heal_all
+}
+
+in_a_stripe() {
+	healthy_file
+	is OK "$DT" mkstripe "$MNT/s" 8M 64K 0:32M:4M,0:64M:4M
+	"$DT" fill "$MNT/s" 1
+	# the third chunk of the second strip: the sixth of the file
+	start h "$DT" hold "$MNT/s" $((5 * 65536 + 8192)) rw
+	inject $((64 * M1 + 2 * 65536 + 8192))
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x52000 *' echo "$HEARD"
+	stop h
+	is EIO try pread "$MNT/s" $((5 * 65536 + 8192)) 4096
+	heal_all
+}
+
+remembered_over_umount_and_rebind() {
+	healthy_file
+	inject $M1
+	umount "$MNT"
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO try pread "$MNT/f" 1M 4096
+	umount "$MNT"
+	unbind "$DEV"
+	mode "$DEV" famfs
+	is '2048 8' badblocks
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO try pread "$MNT/f" 1M 4096
+	heal_all
+	"$DT" fill "$MNT/f" 1
+}
+
+between_two_holders() {
+	healthy_file
+	umount "$MNT"
+	inject $M1
+	is '2048 8' badblocks
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO try pread "$MNT/f" 1M 4096
+	is 'BUS_MCEERR_AR *' "$DT" touch "$MNT/f" 1M r
+	heal_all
+}
+
+in_devdax_mode() {
+	healthy_file
+	umount "$MNT"
+	mode "$DEV" devdax
+	inject $M1
+	mode "$DEV" famfs
+	is '2048 8' badblocks
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO try pread "$MNT/f" 1M 4096
+	heal_all
+}
+
+holder_that_ignores_it() {
+	local how
+
+	for how in ignore0 eopnotsupp; do
+		healthy_file mf=$how
+		start h "$DT" hold "$MNT/f" 1M rw
+		inject $M1
+		is EIO try pread "$MNT/f" 1M 4096
+		tell h r
+		is 'BUS_MCEERR_AR *' echo "$HEARD"
+		stop h
+		heal_all
+		umount "$MNT"
+		check_pages "$DEV"
+	done
+}
+
+on_every_range() {
+	local start i
+
+	start=$(region_start "$DEV")
+	remap "$DEV" \
+		"$(printf %x-%x $((start + 64 * M1)) $((start + 72 * M1 - 1)))" \
+		"$(printf %x-%x "$start" $((start + 4 * M1 - 1)))" \
+		"$(printf %x-%x $((start + 32 * M1)) $((start + 36 * M1 - 1)))"
+	mode "$DEV" famfs
+	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	for i in 0 5 8 11 12 15; do
+		inject $((i * M1))
+		is $((i * M1)) stat_of mf_offset
+		is EIO try pread "$MNT/f" $((i * M1)) 4096
+	done
+	is 6 stat_of memory_failure
+	is 6 sh -c "wc -l <$BUS/devices/$DEV/badblocks"
+	"$DT" fill "$MNT/f" 2
+	is '' badblocks
+	umount "$MNT"
+	check_pages "$DEV"
+	resize "$DEV" "$SIZE"
+}
+
+truncate_and_unlink_a_bad_page() {
+	healthy_file
+	"$DT" mfill "$MNT/f" 1
+	inject $((3 * M1))
+	is OK try truncate "$MNT/f" 2M
+	rm "$MNT/f"
+	mkfile g 16M 0:0:16M
+	is EIO try pread "$MNT/g" 3M 4096
+	"$DT" fill "$MNT/g" 1
+	is '' badblocks
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+poll_of_badblocks() {
+	healthy_file
+	command -v python3 >/dev/null || skip "no python3"
+	timeout 20 python3 - "$BUS/devices/$DEV/badblocks" <<-'END' &
+		import select, sys
+		f = open(sys.argv[1])
+		f.read()
+		p = select.poll()
+		p.register(f, select.POLLPRI | select.POLLERR)
+		sys.exit(0 if p.poll(15000) else 1)
+	END
+	sleep 2
+	inject $M1
+	wait $!
+	heal_all
+}
+
+run_tests \
+	recorded_and_reported \
+	kept_away_from_users \
+	direct_access_tells \
+	healed_by_writing \
+	healed_by_a_large_write \
+	healed_by_zeroing \
+	mapped_with_4K \
+	mapped_with_2M \
+	by_madvise \
+	in_nobodys_memory \
+	several_owners \
+	in_a_stripe \
+	remembered_over_umount_and_rebind \
+	between_two_holders \
+	in_devdax_mode \
+	holder_that_ignores_it \
+	on_every_range \
+	truncate_and_unlink_a_bad_page \
+	poll_of_badblocks

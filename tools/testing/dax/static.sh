@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A static device: a pmem namespace in devdax mode, whose data starts at an
+# offset into its pages. And pmem as it was: ext4 and xfs with dax.
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+NS=${NS:-namespace0.0}
+
+# namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
+namespace() {
+	local mode=$1
+	shift
+	command -v ndctl >/dev/null || skip "no ndctl"
+	modprobe -q nd_e820
+	modprobe -q nd_pmem
+	[ -e "/sys/bus/nd/devices/$NS" ] || skip "no $NS"
+	umount /dev/pmem0 2>/dev/null || :
+	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
+	PMEM=$(jq -r '.chardev // .blockdev' "$T/ns")
+}
+
+# static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
+static_famfs() {
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	namespace devdax "$@"
+	retry test -e "$BUS/devices/$PMEM"
+	is devdax mode_of "$PMEM"
+	PSIZE=$(dev_size "$PMEM")
+	mode "$PMEM" famfs
+	DEVT=$(cat "$BUS/devices/$PMEM/dev")
+}
+
+back() {
+	mountpoint -q "$MNT" && umount "$MNT"
+	mode "$PMEM" devdax
+}
+
+the_kernel_picks_devdax() {
+	unbind "$DEV"
+	rmmod device_dax fsdev_dax
+	modprobe fsdev_dax
+	modprobe -q dax_pmem
+	namespace devdax
+	retry test -e "$BUS/devices/$PMEM"
+	is none mode_of "$PMEM"
+	modprobe device_dax
+	is devdax mode_of "$PMEM"
+}
+
+data_offset() {
+	local start
+
+	static_famfs
+	start=$(cat "$BUS/devices/$PMEM/resource")
+	is "1 pfn $(printf %#x $((start / 4096)))" probe access "$DEVT" 0 1
+	is "$((PSIZE / 4096)) pfn *" probe access "$DEVT" 0 $((PSIZE / 4096))
+	is 'E*' probe access "$DEVT" $((PSIZE / 4096)) 1
+	is "$PSIZE" probe size "$DEVT"
+	check_pages "$PMEM"
+	back
+}
+
+files_on_it() {
+	static_famfs
+	mnt "$PMEM"
+	mkfile all "$PSIZE" "0:0:$PSIZE"
+	"$DT" fill "$MNT/all" 1
+	"$DT" mcheck "$MNT/all" 1
+	"$DT" mfill "$MNT/all" 2
+	is OK "$DT" try fsync "$MNT/all"
+	"$DT" check "$MNT/all" 2
+	[ "$(stat_of fault_pmd)" -gt 0 ] || fail "no faults of 2 MiB"
+	umount "$MNT"
+	check_pages "$PMEM"
+	# the metadata of the namespace has not been touched
+	mode "$PMEM" devdax
+	"$DT" mcheck "/dev/$PMEM" 2 0 16M
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$PMEM"
+	"$DT" mcheck "/dev/$PMEM" 2 0 16M
+}
+
+struct_pages_on_the_device() {
+	static_famfs --map=dev
+	check_pages "$PMEM"
+	mnt "$PMEM"
+	mkfile f 8M 0:0:8M
+	"$DT" mfill "$MNT/f" 1
+	umount "$MNT"
+	check_pages "$PMEM"
+	back
+}
+
+base_pages() {
+	static_famfs --align=4096
+	check_pages "$PMEM"
+	mnt "$PMEM"
+	mkfile f 8M 0:0:8M
+	"$DT" fill "$MNT/f" 1
+	"$DT" mcheck "$MNT/f" 1
+	back
+}
+
+write_cache() {
+	local wc
+
+	static_famfs
+	wc=$BUS/devices/$PMEM/write_cache
+	is 1 cat "$wc"
+	is EINVAL put "$wc" nonsense
+	is OK put "$wc" 0
+	is 0 cat "$wc"
+	is OK put "$wc" 1
+	back
+	# and it is there for volatile memory too, off
+	mode "$DEV" famfs
+	is 0 cat "$BUS/devices/$DEV/write_cache"
+}
+
+memory_errors_at_the_right_offset() {
+	static_famfs
+	mnt "$PMEM"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	is OK probe poison "$DEVT" 0
+	is 0 stat_of mf_offset
+	is OK probe poison "$DEVT" 256
+	is $((1 << 20)) stat_of mf_offset
+	is 2 stat_of mf_owned
+	is EIO "$DT" try pread "$MNT/f" 0 4096
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	"$DT" fill "$MNT/f" 2
+	"$DT" check "$MNT/f" 2
+	back
+}
+
+namespace_goes_away_under_a_mount() {
+	static_famfs
+	mnt "$PMEM" revoke=ignore
+	mkfile f 4M 0:0:4M
+	start h "$DT" hold "$MNT/f" 0 rwh
+	ndctl disable-namespace "$NS"
+	is 1 stat_of pre_remove
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	stop h
+	umount "$MNT"
+	ndctl enable-namespace "$NS"
+}
+
+# fs_on_pmem TYPE OPTIONS OF MKFS
+fs_on_pmem() {
+	local fs=$1
+	shift
+	command -v "mkfs.$fs" >/dev/null || skip "no mkfs.$fs"
+	modprobe -q "$fs" || grep -qw "$fs" /proc/filesystems || skip "no $fs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	"mkfs.$fs" "$@" "/dev/$PMEM" >/dev/null 2>&1
+	mount -t "$fs" -o dax "/dev/$PMEM" "$MNT"
+	truncate -s 8M "$MNT/f"
+	fallocate -l 8M "$MNT/f"
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
+	"$DT" fill "$MNT/f" 2
+	"$DT" mcheck "$MNT/f" 2
+	is OK "$DT" fallocate zero "$MNT/f" 1M 3M
+	"$DT" iszero "$MNT/f" 1M 3M
+	is OK "$DT" try fsync "$MNT/f"
+	rm "$MNT/f"
+	umount "$MNT"
+}
+
+ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
+xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
+
+run_tests \
+	the_kernel_picks_devdax \
+	data_offset \
+	files_on_it \
+	struct_pages_on_the_device \
+	base_pages \
+	write_cache \
+	memory_errors_at_the_right_offset \
+	namespace_goes_away_under_a_mount \
+	ext4_with_dax \
+	xfs_with_dax

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# dax_zero_page_range() and dax_recovery_write(), called directly
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+# One file over the first 16 MiB, full of data
+filled_file() {
+	famfs_mount
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	DEVT=$(cat "$BUS/devices/$DEV/dev")
+}
+
+one_page() {
+	filled_file
+	is OK probe zero "$DEVT" 3 1
+	"$DT" check "$MNT/f" 1 0 12K
+	"$DT" iszero "$MNT/f" 12K 4K
+	"$DT" check "$MNT/f" 1 16K 1M
+}
+
+no_pages() {
+	filled_file
+	is OK probe zero "$DEVT" 3 0
+	"$DT" check "$MNT/f" 1
+}
+
+many_pages() {
+	filled_file
+	is OK probe zero "$DEVT" 511 1026
+	"$DT" check "$MNT/f" 1 0 $((511 * 4096))
+	"$DT" iszero "$MNT/f" $((511 * 4096)) $((1026 * 4096))
+	"$DT" check "$MNT/f" 1 $((1537 * 4096)) 4M
+}
+
+the_whole_device() {
+	filled_file
+	is OK probe zero "$DEVT" 0 $((SIZE / 4096))
+	"$DT" iszero "$MNT/f" 0 16M
+}
+
+too_many_pages() {
+	filled_file
+	is 'E*' probe zero "$DEVT" 0 $((SIZE / 4096 + 1))
+	is 'E*' probe zero "$DEVT" $((SIZE / 4096)) 1
+	is 'E*' probe zero "$DEVT" 1 0xffffffffffffffff
+}
+
+zeroes_show_in_mappings() {
+	filled_file
+	start h "$DT" hold "$MNT/f" 0 rwh
+	is OK probe zero "$DEVT" 0 512
+	"$DT" iszero "$MNT/f" 0 2M
+	stop h
+}
+
+recovery_write() {
+	filled_file
+	is 4096 probe recover "$DEVT" 2 4096 7 8192
+	"$DT" check "$MNT/f" 1 0 8K
+	"$DT" check "$MNT/f" 7 8K 4K
+	"$DT" check "$MNT/f" 1 12K 1M
+	is 2097152 probe recover "$DEVT" 512 2M 8 2M
+	"$DT" check "$MNT/f" 8 2M 2M
+	"$DT" check "$MNT/f" 1 4M 12M
+}
+
+recovery_access() {
+	filled_file
+	is '16 pfn *' probe access "$DEVT" 0 16 recovery
+}
+
+after_unbind() {
+	filled_file
+	umount "$MNT"
+	mode "$DEV" none
+	is ENXIO probe zero "$DEVT" 0 1
+	is 'E*' probe recover "$DEVT" 0 4096 7 0
+}
+
+run_tests \
+	one_page \
+	no_pages \
+	many_pages \
+	the_whole_device \
+	too_many_pages \
+	zeroes_show_in_mappings \
+	recovery_write \
+	recovery_access \
+	after_unbind

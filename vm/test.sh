@@ -1,0 +1,228 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds all that the tests need, boots the guests that a table of suites
+# names, runs the tests in them and the KUnit tests, and counts. The last line
+# is "N passed, N failed", with ", N skipped" if there were any.
+#
+# usage: vm/test.sh [-f FILE] [NAME]...
+#
+#   -f FILE	the table (default: vm/suites)
+#   NAME	these suites only; "kunit" is one
+
+. "$(dirname "$0")/../scripts/lib.sh"
+
+table=$TOP/vm/suites
+kunit=y
+while getopts f: o; do
+	case $o in
+	f) table=$OPTARG kunit='' ;;
+	*) die "usage: $0 [-f FILE] [NAME]..." ;;
+	esac
+done
+shift $((OPTIND - 1))
+want=" $* "
+if [ $# -gt 0 ]; then
+	case $want in
+	*" kunit "*) kunit=y ;;
+	*) kunit= ;;
+	esac
+fi
+for name; do
+	[ "$name" = kunit ] || grep -q "^$name	" "$table" ||
+		die "no suite is called $name" "there are: kunit $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
+done
+
+"$TOP/scripts/deps.sh"
+mkdir -p "$CACHE"
+lock "$CACHE/test.lock"
+"$TOP/scripts/tree.sh" --internal "$WORK_TREE"
+"$TOP/vm/rootfs.sh" >/dev/null
+tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
+
+results=$(mktemp "$CACHE/results.XXXXXX")
+trap 'rm -f "$results"' EXIT
+number=0
+
+# result pass|fail|skip SUITE NAME [REASON]: one of our own
+result() {
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$results"
+	number=$((number + 1))
+	case $1 in
+	pass) echo "ok $number - $2: $3" ;;
+	skip) echo "ok $number - $2: $3 # SKIP ${4:-}" ;;
+	fail) echo "not ok $number - $2: $3${4:+ # $4}" ;;
+	esac
+}
+
+# count SUITE SCRIPTS OUTPUT: reads the KTAP of a guest's scripts
+count() {
+	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" '
+	function put(what, name, reason) {
+		printf "%s\t%s\t%s\t%s\n", what, suite "/" script, name, reason
+	}
+	function finish() {
+		if (script == "") return
+		if (whole) { put("skip", "all of it", whole) }
+		else if (plan == "") put("fail", "the script", "it printed no plan")
+		else if (seen != plan) put("fail", "the script", "it planned " plan " tests and reported " seen)
+		if (!ended) put("fail", "the script", "it did not end")
+		else if (status != 0 && status != 4 && !failed && seen == plan)
+			put("fail", "the script", "its exit status was " status)
+		script = ""
+	}
+	BEGIN { n = split(scripts, all, ",") }
+	/^# script [^ ]+$/ {
+		finish()
+		script = $3; ran[script] = 1
+		plan = ""; seen = 0; ended = 0; status = 0; failed = 0; whole = ""; why = ""
+		next
+	}
+	script == "" { next }
+	/^# script [^ ]+ ended: / { ended = 1; status = $5; finish(); next }
+	/^1\.\.[0-9]+/ {
+		plan = substr($1, 4) + 0
+		if (toupper($0) ~ /# SKIP/) {
+			whole = $0
+			sub(/^.*# *[Ss][Kk][Ii][Pp] */, "", whole)
+			if (whole == "") whole = "no reason given"
+		}
+		next
+	}
+	/^# skipped: / { why = substr($0, 12); next }
+	/^(not )?ok [0-9]+/ {
+		seen++
+		name = $0
+		sub(/^(not )?ok [0-9]+ *-? */, "", name)
+		reason = ""
+		directive = ""
+		if (match(name, / *# *[A-Za-z]+/)) {
+			directive = toupper(substr(name, RSTART, RLENGTH))
+			gsub(/[ #]/, "", directive)
+			reason = substr(name, RSTART + RLENGTH)
+			sub(/^ */, "", reason)
+			name = substr(name, 1, RSTART - 1)
+		}
+		if (reason == "") reason = why
+		why = ""
+		if ($1 == "not") { failed = 1; put("fail", name, "") }
+		else if (directive == "SKIP") put("skip", name, reason == "" ? "no reason given" : reason)
+		else put("pass", name, "")
+	}
+	END {
+		finish()
+		for (i = 1; i <= n; i++)
+			if (!(all[i] in ran)) { script = all[i]; put("fail", "the script", "the guest never came to it") }
+	}' >>"$results"
+}
+
+allow=()
+if [ -f "$TOP/vm/allow" ]; then allow=(--allow "$TOP/vm/allow"); fi
+
+# suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS
+suite() {
+	local name=$1 kernel out rc log env=
+	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
+	if [ "$7" != - ]; then env="${7//,/ } "; fi
+	out=$CACHE/logs/test-$name.out
+	log=$CACHE/logs/test-$name/console.log
+	mkdir -p "$CACHE/logs"
+	echo "# suite $name: $2 kernel, $3, $4 processors"
+	rc=0
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" -c "$4" -t "$5" -a "$8" -n "test-$name" -- \
+		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
+	count "$name" "$6" "$out"
+	echo "# suite $name ended after $(cat "$CACHE/logs/test-$name/seconds" 2>/dev/null || echo ?) s"
+	case $rc in
+	0) result pass "$name" "the guest ended normally" ;;
+	124) result fail "$name" "the guest ended normally" "it hung" ;;
+	125) result fail "$name" "the guest ended normally" "it did not boot" ;;
+	126) result fail "$name" "the guest ended normally" "it ended early" ;;
+	*) result fail "$name" "the guest ended normally" "exit status $rc" ;;
+	esac
+	if "$TOP/vm/splat.sh" "${allow[@]}" "$log" >"$CACHE/logs/test-$name/splat" 2>&1; then
+		result pass "$name" "no complaint in the kernel log"
+	else
+		sed 's/^/# /' "$CACHE/logs/test-$name/splat"
+		result fail "$name" "no complaint in the kernel log"
+	fi
+}
+
+# The KUnit tests, by the kernel's own runner.
+kunit() {
+	local out=$CACHE/logs/kunit.out build=$CACHE/trees/work/kunit line part n
+	mkdir -p "$CACHE/logs" "$build"
+	echo "# suite kunit"
+	(
+		build_env
+		cd "$WORK_TREE"
+		PATH=$TOP/vm/kunit:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 nice -n 5 \
+			python3 tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=drivers/dax/tests \
+			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache gcc" --timeout=900
+	) </dev/null 2>&1 | tee "$out" || :
+	line=$(sed -n 's/^.*Testing complete\. Ran \([0-9]* tests.*\)/\1/p' "$out" | tail -n 1)
+	if [ -z "$line" ]; then
+		result fail kunit "KUnit tests" "they did not run to the end: $out"
+		return
+	fi
+	for part in passed failed crashed errors skipped; do
+		n=$(printf %s "$line" | sed -n "s/.*$part: \([0-9]*\).*/\1/p")
+		for ((; ${n:-0} > 0; n--)); do
+			case $part in
+			passed) printf 'pass\tkunit\ta test\t\n' ;;
+			skipped) printf 'skip\tkunit\ta test\tsee [SKIPPED] above\n' ;;
+			*) printf 'fail\tkunit\ta test\t%s: see above\n' "$part" ;;
+			esac
+		done
+	done >>"$results"
+	if [ "${line%% *}" = 0 ]; then result fail kunit "KUnit tests" "there were none"; fi
+	if "$TOP/vm/splat.sh" "${allow[@]}" "$build/test.log" >"$CACHE/logs/kunit.splat" 2>&1; then
+		result pass kunit "no complaint in the kernel log"
+	else
+		sed 's/^/# /' "$CACHE/logs/kunit.splat"
+		result fail kunit "no complaint in the kernel log"
+	fi
+}
+
+# A script that no suite runs is one that someone thinks is run.
+if [ "$table" = "$TOP/vm/suites" ]; then
+	for s in "$tests"/*.sh; do
+		s=${s##*/}
+		case $s in
+		'*.sh'|lib.sh|bench.sh) continue ;;
+		esac
+		cat "$TOP"/vm/suites* | grep -v '^#' | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
+			result fail harness "a suite runs $s" "none in $table does"
+	done
+fi
+
+if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then kunit; fi
+
+while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
+	case $name in ''|'#'*) continue ;; esac
+	case $want in
+	'  '|*" $name "*) ;;
+	*) continue ;;
+	esac
+	[ -n "$args" ] || die "$table: the line of $name has fewer than 8 columns"
+	suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" 3<&-
+done 3<"$table"
+
+# ---- the sum
+
+passed=$(grep -c '^pass' "$results" || :)
+failed=$(grep -c '^fail' "$results" || :)
+skipped=$(grep -c '^skip' "$results" || :)
+echo
+awk -F '\t' '
+$1 == "fail" { f[++n] = $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }
+$1 == "skip" { s[++m] = $2 ": " $3 " (" $4 ")" }
+END {
+	for (i = 1; i <= m; i++) print "skipped: " s[i]
+	for (i = 1; i <= n; i++) print "failed: " f[i]
+}' "$results"
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
