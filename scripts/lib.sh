@@ -63,15 +63,15 @@ need_mem() {
 			"end other programs, or use a machine with more memory"
 }
 
-# lock FILE: holds an exclusive lock until the script ends
+# lock FILE [-s]: holds an exclusive (-s: shared) lock until the script ends
 lock() {
-	local fd
+	local fd mode=${2:--x}
 	mkdir -p "$(dirname "$1")" || die "cannot create $(dirname "$1")" \
 		"set FSDEV_CACHE to a folder that you can write to"
 	exec {fd}>"$1" || die "cannot write $1" "set FSDEV_CACHE to a folder that you can write to"
-	if ! flock -n "$fd"; then
+	if ! flock -n "$mode" "$fd"; then
 		say "waiting for another run to finish ($1)"
-		flock "$fd"
+		flock "$mode" "$fd"
 	fi
 }
 

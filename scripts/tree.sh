@@ -249,6 +249,25 @@ if ! git -C "$work" cat-file -e "$base" 2>/dev/null; then
 	fi
 fi
 
+# Nothing to do if the last run made just this. (Not worth it for a bare one.)
+input=$({
+	echo "$base $name $email"
+	for p in "${patches[@]}"; do
+		echo "$p"
+		cat "$p"
+		sed -n '/^$/q; s/^New-file: //p' "$p" | while IFS= read -r file; do
+			stat -c %A "$TOP/$file" 2>/dev/null
+			cat "$TOP/$file" 2>/dev/null || echo missing
+		done
+	done
+} | sha256sum | cut -d' ' -f1)
+if [ -z "$new$bare" ] && [ "$(git -C "$work" config fsdev.input)" = "$input" ] &&
+   [ "$(git -C "$work" rev-parse HEAD)" = "$(git -C "$work" config fsdev.head)" ] &&
+   git -C "$work" update-index -q --refresh >/dev/null && git -C "$work" diff-index --quiet HEAD; then
+	say "$dest: Linux $version and ${#patches[@]} patches, as before"
+	exit 0
+fi
+
 # All in an index of its own: the working tree is not looked at.
 export GIT_DIR=$dest_git GIT_INDEX_FILE=$SCRATCH/index GIT_WORK_TREE=$SCRATCH/nothing
 mkdir "$GIT_WORK_TREE"
@@ -287,6 +306,7 @@ else
 	git reset -q --keep "$head"
 fi
 git config fsdev.head "$head"
+git config fsdev.input "$input"
 cd /
 if [ -n "$new" ]; then
 	if [ -d "$dest" ]; then rmdir "$dest"; fi

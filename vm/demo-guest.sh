@@ -63,8 +63,7 @@ prepare() {
 
 	modprobe dax_hmem && modprobe device_dax || return
 	for mod in daxtest_fs daxtest_probe; do
-		[ -d /sys/module/$mod ] || insmod "$TESTS/modules/$mod.ko" ||
-			modprobe $mod || return
+		modprobe -q $mod || insmod "$TESTS/modules/$mod.ko" || return
 	done
 	modprobe hwpoison-inject || return
 	mountpoint -q /sys/kernel/debug ||

@@ -47,6 +47,8 @@ unset KERNEL_SRC
 
 lock "$out.lock"
 mkdir -p "$out"
+# tree.sh must not change the tree under the build
+if [ "${tree%/*/src}" = "$CACHE/trees" ]; then lock "$tree.lock" -s; fi
 
 # Nothing to do if this was built from just that. Only our own trees are known
 # to hold what their commit says.

@@ -50,8 +50,6 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -f "$keyring" ] || die "$keyring is missing" "run: apt-get install debian-archive-keyring"
 
 say "making the guest's root filesystem: Debian forky with ${packages[*]}"
-printf '%s' "$init" >"$SCRATCH/init"
-chmod 755 "$SCRATCH/init"
 # shellcheck disable=SC2016
 args=(--variant=essential --architectures=amd64 --keyring="$keyring"
 	--include="$(IFS=,; echo "${packages[*]}")"
@@ -63,14 +61,17 @@ args=(--variant=essential --architectures=amd64 --keyring="$keyring"
 	--dpkgopt='path-exclude=/usr/share/doc/*'
 	--dpkgopt='path-include=/usr/share/doc/*/copyright'
 	--customize-hook='mkdir -p "$1/tests" "$1/lib/modules" "$1/overlay"'
-	--customize-hook="copy-in '$SCRATCH/init' /usr/sbin"
+	--customize-hook="cat >\"\$1/usr/sbin/init\" <<'END' && chmod 755 \"\$1/usr/sbin/init\"
+$init
+END"
 	--customize-hook='echo fsdev >"$1/etc/hostname"')
 while read -r line; do
 	args+=(--aptopt="$line")
 done < <(apt-config dump 2>/dev/null | grep -iE '^Acquire::[a-z]+::Proxy' || true)
 
-if ! TMPDIR=$SCRATCH mmdebstrap "${args[@]}" forky "$SCRATCH/root.tar" \
-	"deb $mirror forky main" >"$SCRATCH/log" 2>&1; then
+# To stdout: without root, mmdebstrap runs as a user who may not enter $SCRATCH.
+if ! mmdebstrap "${args[@]}" --format=tar forky - "deb $mirror forky main" \
+	>"$SCRATCH/root.tar" 2>"$SCRATCH/log"; then
 	tail -n 15 "$SCRATCH/log" >&2
 	why="see the lines above"
 	if grep -qE 'Could not (resolve|connect)|Failed to fetch|Temporary failure' "$SCRATCH/log"; then

@@ -68,7 +68,7 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 	trace_dax_claim(dax_dev, dax_dev->claim, claim);
 	dax_dev->claim = claim;
 	if (claim == DAX_FREE) {
-		dax_dev->holder_data = NULL;
+		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
 	}
 }
@@ -92,7 +92,7 @@ static int dax_take_claim(struct dax_device *dax_dev, void *holder,
 	if (!holder)
 		return 0;
 
-	dax_dev->holder_data = holder;
+	WRITE_ONCE(dax_dev->holder_data, holder);
 	dax_dev->holder_ops = ops;
 	dax_dev->ever_held = true;
 	dax_set_claim(dax_dev, DAX_HELD);

@@ -12,6 +12,7 @@
 #include <linux/cleanup.h>
 #include <linux/dax.h>
 #include <linux/libnvdimm.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/set_memory.h>
@@ -232,3 +233,49 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 	return nr;
 }
 EXPORT_SYMBOL_GPL(dax_poison_heal);
+
+/* The mark on a page is all there is about it, and goes when it goes offline. */
+static int dax_poison_going_offline(struct notifier_block *nb,
+				    unsigned long action, void *arg)
+{
+	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
+	struct memory_notify *mem = arg;
+	u64 offset;
+
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_OK;
+
+	/* whose page it is turns out when it is recorded, or not */
+	for (unsigned long i = 0; i < mem->nr_pages; i++)
+		if (PageHWPoison(pfn_to_page(mem->start_pfn + i)))
+			dax_poison_add(dev_dax, mem->start_pfn + i, 1, &offset);
+	return NOTIFY_OK;
+}
+
+static void dax_poison_unwatch_ram(void *data)
+{
+	struct dev_dax *dev_dax = data;
+
+	unregister_memory_notifier(&dev_dax->ram_nb);
+}
+
+/**
+ * devm_dax_poison_watch_ram() - record what happens to a device as System RAM
+ * @dev_dax: device that a driver probes, to add it to the System RAM
+ *
+ * Undone when the driver is unbound.
+ *
+ * Return: 0 or a negative errno.
+ */
+int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
+{
+	int rc;
+
+	dev_dax->ram_nb.notifier_call = dax_poison_going_offline;
+	rc = register_memory_notifier(&dev_dax->ram_nb);
+	if (rc)
+		return rc;
+	return devm_add_action_or_reset(&dev_dax->dev, dax_poison_unwatch_ram,
+					dev_dax);
+}
+EXPORT_SYMBOL_GPL(devm_dax_poison_watch_ram);

@@ -23,8 +23,8 @@
  * A file is made empty with creat(2) and gets its layout once, by
  * DAXTEST_IOC_SET_LAYOUT on a file descriptor open for writing. @size becomes
  * the size of the file and is the most that truncate(2) can grow it to again
- * within the layout. Device 0 is the mount's source, 1 and up are its dev=
- * options in their order.
+ * within the layout. Device 0 is the mount's source, 1 and up are its
+ * daxdev= options in their order.
  *
  * DAXTEST_SIMPLE: the extents follow each other in the file; @chunk is 0.
  * DAXTEST_STRIPE: the extents are strips of equal standing, the file takes
@@ -128,7 +128,7 @@ enum daxtest_pages {
 	DAXTEST_PG_MAPPING,
 	DAXTEST_PG_SHARE,	/* share count or index */
 	DAXTEST_PG_HWPOISON,
-	DAXTEST_PG_FLAGS,	/* locked, dirty, writeback, private, ... */
+	DAXTEST_PG_FLAGS,	/* locked, writeback, lru, active, private */
 	DAXTEST_PG_FIRST_BAD,	/* lowest pfn that counts above from LARGE on */
 	DAXTEST_PG_NR
 };

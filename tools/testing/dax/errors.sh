@@ -73,16 +73,16 @@ mount_options() {
 	is EINVAL try mount "/dev/$DEV" "$MNT" revoke=never
 	is EINVAL try mount "/dev/$DEV" "$MNT" revoke=delay:x
 	is EINVAL try mount "/dev/$DEV" "$MNT" mf=0
-	is EINVAL try mount "/dev/$DEV" "$MNT" "dev=/dev/$DEV"
-	is ENODEV try mount "/dev/$DEV" "$MNT" dev=/dev/null
+	is EINVAL try mount "/dev/$DEV" "$MNT" "daxdev=/dev/$DEV"
+	is ENODEV try mount "/dev/$DEV" "$MNT" daxdev=/dev/null
 	mode "$second" devdax
-	is EOPNOTSUPP try mount "/dev/$DEV" "$MNT" "dev=/dev/$second"
+	is EOPNOTSUPP try mount "/dev/$DEV" "$MNT" "daxdev=/dev/$second"
 	# a failed mount holds nothing
 	mode "$second" famfs
-	is OK try mount "/dev/$DEV" "$MNT" "dev=/dev/$second"
+	is OK try mount "/dev/$DEV" "$MNT" "daxdev=/dev/$second"
 	umount "$MNT"
 	is EINVAL try mount "/dev/$DEV" "$MNT" \
-		"dev=/dev/$second,dev=/dev/$second"
+		"daxdev=/dev/$second,daxdev=/dev/$second"
 }
 
 fs_dax_get_refuses() {
@@ -123,7 +123,7 @@ lookup_of_other_dax_devices() {
 	local major minor found=0
 
 	mode "$DEV" famfs
-	modprobe -q nd_pmem || skip "no pmem driver"
+	modprobe -q nd_e820 && modprobe -q nd_pmem || skip "no pmem driver"
 	ls /dev/pmem* >/dev/null 2>&1 || skip "no pmem device"
 	major=$(devt | cut -d: -f1)
 	for minor in $(seq 0 15); do

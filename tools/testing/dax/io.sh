@@ -229,14 +229,14 @@ several_devices() {
 
 	second=$(new_device 64M)
 	mode "$second" famfs
-	famfs_mount "dev=/dev/$second"
+	famfs_mount "daxdev=/dev/$second"
 	mkfile f 8M 0:0:3M,1:2M:5M
 	"$DT" fill "$MNT/f" 1
 	"$DT" mcheck "$MNT/f" 1
 	"$DT" mfill "$MNT/f" 2
 	is OK try fsync "$MNT/f"
 	"$DT" check "$MNT/f" 2
-	grep -q "daxtest .*dev=/dev/$second" /proc/mounts
+	grep -q "daxtest .*daxdev=/dev/$second" /proc/mounts
 	umount "$MNT"
 	mnt "$second"
 	mkfile g 5M 0:2M:5M
@@ -250,7 +250,7 @@ stripes() {
 
 	second=$(new_device 64M)
 	mode "$second" famfs
-	famfs_mount "dev=/dev/$second"
+	famfs_mount "daxdev=/dev/$second"
 	for chunk in 4K 64K 2M; do
 		is OK "$DT" mkstripe "$MNT/f" 12M $chunk 0:0:4M,1:2M:4M,0:8M:4M
 		"$DT" fill "$MNT/f" 1

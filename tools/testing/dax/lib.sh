@@ -160,14 +160,14 @@ region_start() {
 	[ "$size" = 0 ] || is OK put "$BUS/devices/$1/size" "$size"
 }
 
-# new_device BYTES: one more in the region of $DEV; says its name
+# new_device SIZE: one more in the region of $DEV; says its name
 new_device() {
 	local region dev
 	region=$(region_of "$DEV")
 	is OK put "$region/create" 1
 	dev=$(cat "$region/create")
 	echo "$dev" >>"$T/created"
-	is OK put "$BUS/devices/$dev/size" "$1"
+	is OK put "$BUS/devices/$dev/size" "$(numfmt --from=iec "$1")"
 	echo "$dev"
 }
 

@@ -35,8 +35,8 @@ daxctl_devdax_famfs_devdax() {
 
 daxctl_famfs_system_ram_devdax_famfs() {
 	need_daxctl
+	mode "$DEV" famfs
 	modprobe kmem
-	reconfigure famfs
 	reconfigure system-ram
 	is system-ram listed_mode
 	# daxctl goes there only by way of devdax
@@ -49,8 +49,8 @@ daxctl_famfs_system_ram_devdax_famfs() {
 
 daxctl_devdax_system_ram_devdax() {
 	need_daxctl
-	modprobe kmem
 	reconfigure devdax
+	modprobe kmem
 	reconfigure system-ram
 	reconfigure devdax
 	is devdax listed_mode

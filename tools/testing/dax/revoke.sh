@@ -397,7 +397,7 @@ one_of_two_devices() {
 
 	second=$(new_device 32M)
 	mode "$second" famfs
-	famfs_mount "dev=/dev/$second"
+	famfs_mount "daxdev=/dev/$second"
 	mkfile a 4M 0:0:4M
 	mkfile b 4M 1:0:4M
 	mkfile c 8M 0:8M:4M,1:8M:4M

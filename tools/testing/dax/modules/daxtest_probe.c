@@ -239,9 +239,11 @@ static int dtp_poison(struct dax_device *dax_dev, struct daxtest_probe *p)
 	return 0;
 }
 
-/* Flags that no page of a device that nobody uses may have */
-#define DTP_BAD_FLAGS	(BIT(PG_locked) | BIT(PG_writeback) | \
-			 BIT(PG_referenced) | BIT(PG_dirty) | BIT(PG_lru) | \
+/*
+ * Flags that no page of a device that nobody uses may have. Unmapping leaves
+ * PG_referenced and PG_dirty behind, which mean nothing here.
+ */
+#define DTP_BAD_FLAGS	(BIT(PG_locked) | BIT(PG_writeback) | BIT(PG_lru) | \
 			 BIT(PG_active) | BIT(PG_private))
 
 static void dtp_check_page(struct daxtest_probe *p, const struct page *page)

@@ -6,8 +6,8 @@
  * mapping->invalidate_lock (shared by faults, exclusive for what takes pages
  * away from a file).
  */
+#include <linux/fs.h>
 #include <linux/falloc.h>
-#include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/splice.h>

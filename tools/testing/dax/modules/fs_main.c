@@ -2,14 +2,14 @@
 /*
  * daxtest_fs: a filesystem on dax devices in famfs mode, for tests
  *
- *	mount -t daxtest [-o dev=/dev/daxX.Y,...] /dev/daxX.Y dir
+ *	mount -t daxtest [-o daxdev=/dev/daxX.Y,...] /dev/daxX.Y dir
  *
  * It is what a real filesystem on such devices has to be, as small as it can
  * be, and can be told to misbehave. Its tree lives in memory and ends with
  * the mount; the data lives where the layouts of the files say.
  *
  * Options:
- *  dev=NAME	one more device; may be given again
+ *  daxdev=NAME	one more device; may be given again
  *  revoke=	careful (default), ignore, return0, delay:MILLISECONDS: what to
  *		do when a device is taken away
  *  mf=		handle (default), ignore0, eopnotsupp: what to do about memory
@@ -232,7 +232,7 @@ static int dt_show_options(struct seq_file *m, struct dentry *root)
 	unsigned int i;
 
 	for (i = 1; i < dts->nr_devs; i++)
-		seq_show_option(m, "dev", dts->devs[i].name);
+		seq_show_option(m, "daxdev", dts->devs[i].name);
 	if (dts->revoke != DT_REVOKE_CAREFUL)
 		seq_printf(m, ",revoke=%s", dt_revoke_names[dts->revoke]);
 	if (dts->revoke == DT_REVOKE_DELAY)
@@ -408,7 +408,7 @@ static const struct constant_table dt_mf_table[] = {
 };
 
 static const struct fs_parameter_spec dt_parameters[] = {
-	fsparam_string("dev",		DT_OPT_DEV),
+	fsparam_string("daxdev",	DT_OPT_DEV),
 	fsparam_string("revoke",	DT_OPT_REVOKE),
 	fsparam_enum("mf",		DT_OPT_MF, dt_mf_table),
 	{}
