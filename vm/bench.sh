@@ -23,7 +23,7 @@ tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 # do not disturb each other's figures
 guest() {
 	"$TOP/vm/qemu.sh" -i -k "$1" -s "$tests" -n "$2" -t 1800 \
-		-a "memmap=4G%4G-1+4026531839 memmap=512M!8G modprobe.blacklist=kmem loglevel=4" -m 8G \
+		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G modprobe.blacklist=kmem loglevel=4" -m 11G \
 		-- /tests/bench.sh >"$CACHE/logs/$2.out"
 }
 

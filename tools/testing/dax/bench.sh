@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What binding, lookups, I/O and faults cost: lines of "bench NAME VALUE UNIT".
+# Meant for an emulator whose clock counts instructions. Needs a dax device of
+# 4 GiB in a dynamic region, and for comparison as much legacy pmem.
+
+. "$(dirname "$0")/lib.sh"
+
+set -e
+DEV=${DEV:-dax0.0}
+T=$(mktemp -d)
+MNT=$T/mnt
+mkdir "$MNT"
+modprobe -a dax_hmem device_dax fsdev_dax nd_pmem daxtest_fs daxtest_probe
+
+bench() { echo "bench $1 $2 $3"; }
+cost() { "$DIR/daxbench" "$@"; }
+
+# drive NAME DRIVER DEVICE: bind and unbind; the second time counts
+drive() {
+	cost write "$2/unbind" "$3" >/dev/null
+	cost write "$2/bind" "$3" >/dev/null
+	bench "unbind_$1" "$(cost write "$2/unbind" "$3")" instructions
+	bench "bind_$1" "$(cost write "$2/bind" "$3")" instructions
+}
+
+# lookup N: the last page of a device of N ranges
+lookup() {
+	local start=$1 n=$2 i ranges=()
+
+	for ((i = 0; i < n; i++)); do
+		ranges+=("$(printf '%x-%x' $((start + i * (8 << 20))) \
+			$((start + i * (8 << 20) + (2 << 20) - 1)))")
+	done
+	remap "$DEV" "${ranges[@]}"
+	mode "$DEV" famfs
+	probe bench "$DEV" 0 1 1000 >/dev/null
+	set -- $(probe bench "$DEV" $((n * 512 - 1)) 1 100000)
+	bench "direct_access_${n}_ranges" "$1" instructions
+}
+
+mode "$DEV" devdax
+drive device_dax "$BUS/drivers/device_dax" "$DEV"
+mode "$DEV" famfs
+drive famfs "$BUS/drivers/fsdev_dax" "$DEV"
+drive nd_pmem /sys/bus/nd/drivers/nd_pmem namespace0.0
+
+mount -t daxtest "/dev/$DEV" "$MNT"
+"$DT" mkfile "$MNT/f" 64M 0:0:64M >/dev/null
+bench pread_4K "$(cost rw "$MNT/f" r)" instructions
+bench pwrite_4K "$(cost rw "$MNT/f" w)" instructions
+bench fault_2M "$(cost fault "$MNT/f")" instructions
+umount "$MNT"
+
+start=$(region_start "$DEV")
+for n in 1 2 16 512; do
+	lookup "$start" $n
+done
