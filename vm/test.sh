@@ -41,12 +41,12 @@ tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 
 results=$(mktemp "$CACHE/results.XXXXXX")
 trap 'rm -f "$results"' EXIT
-number=0
 
 # result pass|fail|skip SUITE NAME [REASON]: one of our own
 result() {
+	local number
 	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$results"
-	number=$((number + 1))
+	number=$(wc -l <"$results")
 	case $1 in
 	pass) echo "ok $number - $2: $3" ;;
 	skip) echo "ok $number - $2: $3 # SKIP ${4:-}" ;;
@@ -204,8 +204,13 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 	*) continue ;;
 	esac
 	[ -n "$args" ] || die "$table: the line of $name has fewer than 8 columns"
-	suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" 3<&-
+	"$TOP/vm/kernel.sh" "$flavour" "$WORK_TREE" >/dev/null
+	# two guests at a time
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || :; done
+	suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" \
+		3<&- 2>&1 | sed -u "s/^/[$name] /" &
 done 3<"$table"
+wait
 
 # ---- the sum
 

@@ -939,6 +939,11 @@ static int probe_get(int argc, char **argv)
 
 static int probe_put(int argc, char **argv)
 {
+	if (!strcmp(argv[1], "all")) {
+		for (probe.slot = 0; probe.slot < DAXTEST_SLOTS; probe.slot++)
+			run_probe(DAXTEST_PROBE_PUT);
+		return 0;
+	}
 	probe.slot = number(argv[1]);
 	run_probe(DAXTEST_PROBE_PUT);
 	print_result();
@@ -1088,7 +1093,7 @@ static const struct command probe_commands[] = {
 	{ "lookup",  1, 1, probe_lookup,  "DEVICE" },
 	{ "get",     2, 3, probe_get,
 	  "SLOT DEVICE [nullholder|nulldev|denymf]" },
-	{ "put",     1, 1, probe_put,     "SLOT" },
+	{ "put",     1, 1, probe_put,     "SLOT|all" },
 	{ "stat",    1, 1, probe_stat,    "SLOT" },
 	{ "access",  3, 4, probe_access,  "DEVICE PGOFF NR [recovery]" },
 	{ "bench",   4, 4, probe_bench,   "DEVICE PGOFF NR COUNT" },

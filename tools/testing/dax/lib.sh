@@ -97,8 +97,11 @@ driver_for() {
 	esac
 }
 
+# Unbinding memory that is in use would leave it there until reboot
 offline_memory() {
-	daxctl offline-memory "$1" >/dev/null 2>&1 || :
+	daxctl offline-memory "$1" >/dev/null 2>&1 ||
+		daxctl offline-memory "$1" 2>&1 ||
+		fail "cannot take the memory of $1 offline"
 }
 
 # unbind DEV
@@ -306,6 +309,8 @@ setup() {
 	load daxtest_fs && load daxtest_probe || skip_all "no test modules"
 	mountpoint -q /sys/kernel/debug ||
 		mount -t debugfs debugfs /sys/kernel/debug
+	# so that it can be taken offline again
+	echo online_movable >/sys/devices/system/memory/auto_online_blocks
 	T=$(mktemp -d)
 	MNT=$T/mnt
 	mkdir "$MNT"
@@ -325,14 +330,12 @@ unmount_all() {
 }
 
 tidy() {
-	local pid slot dev
+	local pid dev
 	for pid in "$T"/*.pid; do
 		[ ! -e "$pid" ] || kill -KILL "$(cat "$pid")" 2>/dev/null
 	done
 	unmount_all
-	for slot in 0 1 2 3 4 5 6 7; do
-		probe put $slot
-	done >/dev/null 2>&1
+	probe put all
 	[ ! -e "$T/created" ] || while read -r dev; do
 		(delete_device "$dev") >/dev/null
 	done <"$T/created"

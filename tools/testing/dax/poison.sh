@@ -87,7 +87,7 @@ direct_access_tells() {
 	is EHWPOISON probe access "$DEVT" 256 16
 	is '6 pfn *' probe access "$DEVT" 250 16
 	is '16 pfn *' probe access "$DEVT" 257 16
-	is '16 pfn *' probe access "$DEVT" 256 16 recovery
+	is '1 pfn *' probe access "$DEVT" 256 16 recovery
 	heal_all
 	is '16 pfn *' probe access "$DEVT" 250 16
 }
