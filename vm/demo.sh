@@ -16,8 +16,8 @@ cp "$TOP/vm/demo-guest.sh" "$SCRATCH/guest/demo.sh"
 
 say "booting the guest"
 rc=0
-"$TOP/vm/qemu.sh" -k "$kernel" -s "$SCRATCH/guest" -n demo -t 900 \
-	-a "memmap=4G%4G-1+4026531839 modprobe.blacklist=kmem" -- \
+"$TOP/vm/qemu.sh" -k "$kernel" -s "$SCRATCH/guest" -n demo -t 900 -b kmem \
+	-a "memmap=4G%4G-1+4026531839" -- \
 	TESTS=/tests bash /tests/demo.sh || rc=$?
 "$TOP/vm/splat.sh" "$CACHE/logs/demo/console.log" >&2 || [ $rc != 0 ] || rc=1
 exit $rc

@@ -11,5 +11,5 @@
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 kernel=$("$TOP/vm/kernel.sh" "${1:-lean}" "$WORK_TREE")
 tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
-exec "$TOP/vm/qemu.sh" -x -k "$kernel" -s "$tests" -n shell \
-	-a "memmap=4G%4G-1+4026531839 modprobe.blacklist=kmem loglevel=4"
+exec "$TOP/vm/qemu.sh" -x -k "$kernel" -s "$tests" -n shell -b kmem \
+	-a "memmap=4G%4G-1+4026531839 loglevel=4"

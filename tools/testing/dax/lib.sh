@@ -232,6 +232,7 @@ famfs_mount() {
 start() {
 	local name=$1 fd
 	shift
+	rm -f "$T/$name.in"
 	mkfifo "$T/$name.in"
 	"$@" <"$T/$name.in" >"$T/$name.out" 2>&1 &
 	echo $! >"$T/$name.pid"

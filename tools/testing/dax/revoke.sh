@@ -146,7 +146,7 @@ stale_mapping_and_devdax() {
 	tell h w
 	is 'BUS_ADRERR *' echo "$HEARD"
 	"$DT" mcheck "/dev/$DEV" 7 0 16M
-	is 'E@(IO|NXIO)' try pwrite "$MNT/f" 0 4096
+	is 'E@(IO|NXIO|OPNOTSUPP)' try pwrite "$MNT/f" 0 4096
 	stop h
 	umount "$MNT"
 	"$DT" mcheck "/dev/$DEV" 7 0 16M
