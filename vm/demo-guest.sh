@@ -114,14 +114,14 @@ refusals() {
 	title "What is refused while a filesystem has the device"
 	mkdir -p /tmp/other
 	run "mount -t daxtest /dev/$DEV /tmp/other"
-	expect "a second mount" refused_and_says busy
+	expect "a second mount" refused_and_says "cannot claim"
 	run "daxtest try mount /dev/$DEV /tmp/other"
 	expect "by the errno EBUSY" says EBUSY
 	run "daxtest try mmap /dev/$DEV"
 	expect "a raw mapping of the device" says ENODEV
 	run "dd if=/dev/$DEV of=/dev/null bs=4k count=1"
 	expect "a raw read of the device" refused_and_says "Invalid argument"
-	run "echo 1G > /sys/bus/dax/devices/$DEV/size"
+	run "echo \$((1 << 30)) > /sys/bus/dax/devices/$DEV/size"
 	expect "another size" refused_and_says busy
 }
 
