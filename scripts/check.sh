@@ -38,20 +38,19 @@ changed() {
 	git -C "$WORK_TREE" diff-tree -r --name-only --no-renames --diff-filter="$filter" "$base" HEAD -- "$@"
 }
 
-# news NAME BASE-FILE OUR-FILE: fails with the messages that the base has not
+# news BASE-FILE OUR-FILE: prints the messages that the base has not, with line
+# numbers for the reader, and fails if there are any
 news() {
-	local f
-	for f in "$2" "$3"; do
-		sed -E "s,$WORK_TREE/|$BASE_TREE/|(\.\./)+src/,,g; s/:[0-9]+(:[0-9]+)?:/:/g" "$f" | sort -u >"$f.sorted"
-	done
-	if [ -n "$(comm -13 "$2.sorted" "$3.sorted")" ]; then
-		# with line numbers, for the reader
-		comm -13 "$2.sorted" "$3.sorted" >"$3.new"
-		awk 'NR == FNR { new[$0]; next }
-		{ l = $0; gsub(/:[0-9]+(:[0-9]+)?:/, ":", l); sub(/^.*\/trees\/[^\/]*\/src\//, "", l)
-		  while (sub(/^\.\.\//, "", l)) ; sub(/^src\//, "", l); if (l in new) print }' "$3.new" "$3"
-		return 1
-	fi
+	awk -v ours="$2" '
+	{
+		line = $0
+		gsub(/^[^ ]*\/trees\/[^\/]*\/src\/|(\.\.\/)+src\//, "", line)
+		key = line
+		gsub(/:[0-9]+(:[0-9]+)?/, "", key)
+	}
+	FILENAME != ours { had[key]; next }
+	!(key in had) && !seen[line]++ { print line; bad = 1 }
+	END { exit bad }' "$1" "$2"
 }
 
 check_shell() {
@@ -106,7 +105,7 @@ check_doc() {
 	(cd "$WORK_TREE" && PYTHONDONTWRITEBYTECODE=1 ./scripts/kernel-doc -none -Wall "${files[@]}") >"$ours" 2>&1 || rc=1
 	mapfile -t files < <(changed M '*.c' '*.h')
 	(cd "$BASE_TREE" && PYTHONDONTWRITEBYTECODE=1 ./scripts/kernel-doc -none -Wall "${files[@]}") >"$theirs" 2>&1 || :
-	news doc "$theirs" "$ours" || rc=1
+	news "$theirs" "$ours" || rc=1
 	return $rc
 }
 
@@ -144,7 +143,7 @@ check_sparse() {
 	done
 	analyse "$BASE_TREE" "$logs/sparse-base" "${theirs[@]}" || return 1
 	analyse "$WORK_TREE" "$logs/sparse-ours" "${targets[@]}" || return 1
-	news sparse "$logs/sparse-base" "$logs/sparse-ours" || rc=1
+	news "$logs/sparse-base" "$logs/sparse-ours" || rc=1
 	if [ -f "$WORK_TREE/tools/testing/dax/modules/Kbuild" ]; then
 		local kernel
 		kernel=$("$TOP/vm/kernel.sh" lean "$WORK_TREE") || return 1
@@ -178,7 +177,7 @@ check_cocci() {
 		}
 		grep -E '^[^ ]*\.[ch]:[0-9]+' "$logs/cocci-$name.all" >"$logs/cocci-$name" || :
 	done
-	news cocci "$logs/cocci-base" "$logs/cocci-work" || rc=1
+	news "$logs/cocci-base" "$logs/cocci-work" || rc=1
 	return $rc
 }
 

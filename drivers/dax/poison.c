@@ -136,6 +136,7 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 }
 EXPORT_SYMBOL_GPL(dax_poison_span);
 
+#ifdef CONFIG_MEMORY_FAILURE
 static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
 {
 	u64 offset;
@@ -157,14 +158,17 @@ static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
  */
 void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 {
-#ifdef CONFIG_MEMORY_FAILURE
 	struct page *head = compound_head(page);
 
 	SetPageHWPoison(page);
 	if (!dax_poison_has(dev_dax, head))
 		ClearPageHWPoison(head);
-#endif
 }
+#else
+void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
+{
+}
+#endif
 EXPORT_SYMBOL_GPL(dax_poison_mark);
 
 /* Undo what memory_failure() and the machine check handler did to a page. */
