@@ -22,7 +22,7 @@
 #include "dax-private.h"
 
 /* How often to say who keeps an unbind waiting. */
-#define FSDEV_WARN_INTERVAL (10 * HZ)
+#define FSDEV_WARN_INTERVAL (5 * HZ)
 
 /*
  * Translate, and divide by the record of memory errors.

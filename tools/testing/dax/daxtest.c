@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -598,8 +599,12 @@ static struct access parse_access(const char *how)
 		case 'h':
 			a.huge = true;
 			break;
+		case 'e':
+			prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY,
+			      0, 0);
+			break;
 		default:
-			die("access is r or w, p private, s sync, h huge");
+			die("access is r or w, p private, s sync, h huge, e early");
 		}
 	}
 	a.open = a.write && a.flags != MAP_PRIVATE ? O_RDWR : O_RDONLY;
@@ -1125,8 +1130,8 @@ static const struct command commands[] = {
 	{ "iszero",     3, 3, cmd_iszero,     "PATH OFFSET LENGTH" },
 	{ "fallocate",  4, 4, cmd_fallocate,
 	  "zero|keep|punch|collapse|grow PATH OFFSET LENGTH" },
-	{ "touch",      2, 3, cmd_touch,      "PATH OFFSET [r|w][p|s][h]" },
-	{ "hold",       2, 3, cmd_hold,       "PATH OFFSET [r|w][p|s][h]" },
+	{ "touch",      2, 3, cmd_touch,      "PATH OFFSET [r|w][p|s][h][e]" },
+	{ "hold",       2, 3, cmd_hold,       "PATH OFFSET [r|w][p|s][h][e]" },
 	{ "pin",        2, 3, cmd_pin,        "PATH OFFSET [r|w][h]" },
 	{ "poison",     2, 3, cmd_poison,     "PATH OFFSET [r|w][h]" },
 	{ "faultstorm", 3, 3, cmd_faultstorm, "PATH SECONDS PROCESSES" },

@@ -229,7 +229,7 @@ layouts_refused() {
 	is ERANGE "$DT" mkfile $f 4K 0:0xfffffffffffff000:8K
 	is ERANGE "$DT" mkfile $f 4K 0:8K:0xfffffffffffff000
 	is EBUSY "$DT" mkfile $f 8K 0:0:4K,0:0:4K
-	many=$(seq -s, -f '0:%g' 0 4096 $((4095 * 4096)) | sed 's/,/:4K,/g'):4K
+	many=$(seq -s, -f '0:%.0f' 0 4096 $((4095 * 4096)) | sed 's/,/:4K,/g'):4K
 	is E2BIG "$DT" mkfile $f 4K "$many,0:32M:4K"
 	is OK "$DT" mkfile $f 16M "$many"
 	is EEXIST "$DT" mkfile $f 4K 0:64M:4K

@@ -19,7 +19,7 @@ inject() {
 	while read -r start end; do
 		pages=$(((end + 1 - start) / 4096))
 		if [ $pgoff -lt $pages ]; then
-			echo $((start / 4096 + pgoff)) >$HWPOISON/corrupt-pfn
+			put $HWPOISON/corrupt-pfn $((start / 4096 + pgoff))
 			return
 		fi
 		pgoff=$((pgoff - pages))
@@ -135,10 +135,15 @@ healed_by_zeroing() {
 mapped_with_4K() {
 	healthy_file
 	start h "$DT" hold "$MNT/f" 1M rw
-	start other "$DT" hold "$MNT/f" $((M1 + 4096)) rw
+	start early "$DT" hold "$MNT/f" 1M rwe
+	start other "$DT" hold "$MNT/f" $((M1 + 4096)) rwe
 	inject $M1
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	tell early r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
 	tell h b
-	is 'BUS_MCEERR_A[OR] offset 0x100000 lsb 12' echo "$HEARD"
+	is OK echo "$HEARD"
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
 	tell other b
@@ -149,17 +154,18 @@ mapped_with_4K() {
 	tell h r
 	is OK echo "$HEARD"
 	stop h
+	stop early
 	stop other
 }
 
 mapped_with_2M() {
 	healthy_file
-	start h "$DT" hold "$MNT/f" 3M rwh
+	start h "$DT" hold "$MNT/f" 3M rwhe
 	start i "$DT" hold "$MNT/f" $((3 * M1 + 4096)) rwh
 	[ "$(stat_of fault_pmd)" -ge 1 ] || fail "not mapped by 2 MiB"
 	inject $((3 * M1))
 	tell h b
-	is 'BUS_MCEERR_A[OR] *' echo "$HEARD"
+	is 'BUS_MCEERR_AO *' echo "$HEARD"
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x300000 *' echo "$HEARD"
 	# the rest of the huge page goes on
