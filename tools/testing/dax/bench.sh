@@ -11,7 +11,7 @@ DEV=${DEV:-dax0.0}
 T=$(mktemp -d)
 MNT=$T/mnt
 mkdir "$MNT"
-modprobe -a dax_hmem device_dax fsdev_dax nd_pmem daxtest_fs daxtest_probe
+modprobe -a dax_hmem device_dax fsdev_dax nd_e820 nd_pmem daxtest_fs daxtest_probe
 
 bench() { echo "bench $1 $2 $3"; }
 cost() { "$DIR/daxbench" "$@"; }
@@ -43,7 +43,8 @@ mode "$DEV" devdax
 drive device_dax "$BUS/drivers/device_dax" "$DEV"
 mode "$DEV" famfs
 drive famfs "$BUS/drivers/fsdev_dax" "$DEV"
-drive nd_pmem /sys/bus/nd/drivers/nd_pmem namespace0.0
+ns=$(cd /sys/bus/nd/devices && ls -d namespace*)
+drive nd_pmem /sys/bus/nd/drivers/nd_pmem "${ns%%$'\n'*}"
 
 mount -t daxtest "/dev/$DEV" "$MNT"
 "$DT" mkfile "$MNT/f" 64M 0:0:64M >/dev/null

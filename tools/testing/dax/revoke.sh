@@ -368,16 +368,20 @@ open_fd_of_the_device() {
 	exec {FDF}<"/dev/$DEV"
 	is EINVAL try read "/proc/self/fd/$FDF" || :
 	unbind_now
-	rmmod fsdev_dax
-	rmmod device_dax
-	modprobe device_dax
-	modprobe fsdev_dax
+	# a file pins the module that opened it, and nothing else
+	fails rmmod fsdev_dax
+	fails rmmod device_dax
 	mode "$DEV" famfs
 	mode "$DEV" devdax
 	exec {FDD}<&-
 	mode "$DEV" famfs
 	exec {FDF}<&-
 	is OK try open "/dev/$DEV"
+	unbind_now
+	rmmod fsdev_dax
+	rmmod device_dax
+	modprobe device_dax
+	modprobe fsdev_dax
 }
 
 open_fd_of_a_deleted_device() {

@@ -15,7 +15,8 @@ namespace() {
 	command -v ndctl >/dev/null || skip "no ndctl"
 	modprobe -q nd_e820
 	modprobe -q nd_pmem
-	[ -e "/sys/bus/nd/devices/$NS" ] || skip "no $NS"
+	NS=$(cd /sys/bus/nd/devices && ls -d namespace*) || skip "no namespace"
+	NS=${NS%%$'\n'*}
 	umount /dev/pmem0 2>/dev/null || :
 	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
 	PMEM=$(jq -r '.chardev // .blockdev' "$T/ns")
