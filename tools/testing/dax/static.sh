@@ -6,8 +6,6 @@
 
 . "$(dirname "$0")/lib.sh"
 
-NS=${NS:-namespace0.0}
-
 # namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
 namespace() {
 	local mode=$1
@@ -15,9 +13,12 @@ namespace() {
 	command -v ndctl >/dev/null || skip "no ndctl"
 	modprobe -q nd_e820
 	modprobe -q nd_pmem
-	NS=$(cd /sys/bus/nd/devices && ls -d namespace*) || skip "no namespace"
-	NS=${NS%%$'\n'*}
-	umount /dev/pmem0 2>/dev/null || :
+	[ -e /sys/devices/platform/e820_pmem ] ||
+		skip "no pmem: boot with memmap=1G!6G, say"
+	retry compgen -G '/sys/bus/nd/devices/namespace*' >/dev/null
+	NS=$(compgen -G '/sys/bus/nd/devices/namespace*' | head -n 1)
+	NS=${NS##*/}
+	umount /dev/pmem* 2>/dev/null || :
 	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
 	PMEM=$(jq -r '.chardev // .blockdev' "$T/ns")
 }
