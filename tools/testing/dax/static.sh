@@ -20,7 +20,21 @@ namespace() {
 	NS=${NS##*/}
 	umount /dev/pmem* 2>/dev/null || :
 	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
-	PMEM=$(jq -r '.chardev // .blockdev' "$T/ns")
+	PMEM=$(jq -r '[.. | objects | .chardev // .blockdev // empty][0]' \
+		"$T/ns")
+	[ "$mode" != devdax ] || PMEM=$(retry static_device)
+}
+
+# static_device: the dax device of the namespace, as soon as there is one
+static_device() {
+	local dev
+	for dev in "$BUS"/devices/dax*; do
+		dev=${dev##*/}
+		[ -e "$BUS/devices/$dev" ] && is_static "$dev" || continue
+		echo "$dev"
+		return 0
+	done
+	return 1
 }
 
 # static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
