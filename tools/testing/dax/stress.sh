@@ -163,7 +163,7 @@ everything_at_once() {
 	for round in 1 2 3 4 5; do
 		storm
 		missing=()
-		for name in bind_fsdev_dax bind_device_dax unbind_fsdev_dax \
+		for name in bind_fsdev_dax bind_device_dax unbind_device_dax \
 			    claim_won claim_lost claim_refused put mount \
 			    mount_refused mount_lost poison heal lookup access \
 			    open rmmod fault_ok io_ok; do
