@@ -165,7 +165,7 @@ everything_at_once() {
 		missing=()
 		for name in bind_fsdev_dax bind_device_dax unbind_device_dax \
 			    claim_won claim_lost claim_refused put mount \
-			    mount_refused mount_lost poison heal lookup access \
+			    mount_refused poison heal lookup access \
 			    open rmmod fault_ok io_ok; do
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
