@@ -22,7 +22,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -657,8 +656,6 @@ static int cmd_hold(int argc, char **argv)
 	uint64_t off = number(argv[2]), start, val = MARK;
 	char *p = map_around(fd, off, &a, &start), line[16];
 
-	/* wants to know of memory errors before it comes across them */
-	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
 	catch_bus();
 	try_access((void *)(p + (off - start)), a.write, &val);
 	printf("ready ");
