@@ -127,7 +127,7 @@ write_cache() {
 	static_famfs
 	wc=$BUS/devices/$PMEM/write_cache
 	is 1 cat "$wc"
-	is EINVAL put "$wc" nonsense
+	is EINVAL put "$wc" maybe
 	is OK put "$wc" 0
 	is 0 cat "$wc"
 	is OK put "$wc" 1

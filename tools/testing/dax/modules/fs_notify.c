@@ -22,11 +22,7 @@ static struct dt_dev *dt_find_dev(struct dt_sb *dts,
 	return NULL;
 }
 
-/*
- * Tell the processes that map what @ext has of [offset, offset + len).
- * mf_dax_kill_procs() leaves the mappings of those alone that did not ask to be
- * told early. They learn from a fault, so take the pages from them.
- */
+/* Tell the processes that map what @ext has of [offset, offset + len) */
 static int dt_kill_users(struct dt_extent *ext, u64 offset, u64 len,
 			 int mf_flags)
 {
@@ -44,7 +40,6 @@ static int dt_kill_users(struct dt_extent *ext, u64 offset, u64 len,
 				       mf_flags);
 		if (rc)
 			return rc;
-		unmap_mapping_pages(mapping, pos >> PAGE_SHIFT, 1, false);
 	}
 	return 0;
 }
