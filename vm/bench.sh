@@ -15,15 +15,15 @@
 "$TOP/vm/rootfs.sh" >/dev/null
 export TEST_MODULES=$WORK_TREE/tools/testing/dax/modules
 ours=$("$TOP/vm/kernel.sh" lean "$WORK_TREE")
-theirs=$("$TOP/vm/kernel.sh" lean "$BASE_TREE")
+theirs=$(TEST_HEADER=$TOP/vm/mainline-compat.h "$TOP/vm/kernel.sh" lean "$BASE_TREE")
 tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 [ -f "$tests/bench.sh" ] || die "tools/testing/dax has no bench.sh"
 
 # guest KERNEL NAME: the clock counts instructions, so that two guests at once
 # do not disturb each other's figures
 guest() {
-	"$TOP/vm/qemu.sh" -i -k "$1" -s "$tests" -n "$2" -t 1800 \
-		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G modprobe.blacklist=kmem loglevel=4" -m 11G \
+	"$TOP/vm/qemu.sh" -i -k "$1" -s "$tests" -n "$2" -t 1800 -b kmem \
+		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G loglevel=4" -m 11G \
 		-- /tests/bench.sh >"$CACHE/logs/$2.out"
 }
 

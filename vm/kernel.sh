@@ -11,8 +11,8 @@
 #		TREE and FLAVOUR. Printed at the end.
 #
 # From the environment: TEST_MODULES, the folder with the modules of the tests
-# (default: TREE/tools/testing/dax/modules); CONFIG_LAX=y, for a tree without
-# some of the options.
+# (default: TREE/tools/testing/dax/modules); TEST_HEADER, a file that these
+# include before all else; CONFIG_LAX=y, for a tree without some of the options.
 #
 # OUT then has bzImage, System.map, config, release, modules.sqfs, and obj, the
 # kernel's build folder.
@@ -58,7 +58,7 @@ if [ "${tree%/*/src}" = "$CACHE/trees" ]; then
 		git -C "$tree" ls-tree HEAD | grep -vE "	(Documentation|tools|MAINTAINERS)$"
 		git -C "$tree" ls-tree HEAD tools/ | grep -v '	tools/testing$'
 		[ ! -d "$tests" ] || find "$tests" "$tests/../daxtest.h" -type f -exec sha256sum {} +
-		cat "${fragments[@]}" "$0"
+		cat "${fragments[@]}" "$0" ${TEST_HEADER:+"$TEST_HEADER"}
 		gcc --version | head -n 1
 	} | sha256sum)
 	if [ -f "$out/stamp" ] && [ "$(cat "$out/stamp")" = "$stamp" ]; then
@@ -132,7 +132,8 @@ if [ -f "$tests/Kbuild" ]; then
 	mkdir -p "$out/obj-tests"
 	for target in modules modules_install; do
 		run "modules of the tests" make -C "$tree" O="$obj" CC="ccache gcc" -j"$JOBS" \
-			M="$tests" MO="$out/obj-tests" INSTALL_MOD_PATH="$root" DEPMOD=true "$target"
+			M="$tests" MO="$out/obj-tests" KCFLAGS="${TEST_HEADER:+-include $TEST_HEADER}" \
+			INSTALL_MOD_PATH="$root" DEPMOD=true "$target"
 	done
 fi
 /sbin/depmod -b "$root" -F "$obj/System.map" "$release" >>"$out/build.log" 2>&1 ||

@@ -26,7 +26,7 @@ drive() {
 
 # lookup N: the last page of a device of N ranges
 lookup() {
-	local start=$1 n=$2 i ranges=()
+	local start=$1 n=$2 i cost ranges=()
 
 	for ((i = 0; i < n; i++)); do
 		ranges+=("$(printf '%x-%x' $((start + i * (8 << 20))) \
@@ -35,8 +35,8 @@ lookup() {
 	remap "$DEV" "${ranges[@]}"
 	mode "$DEV" famfs
 	probe bench "$DEV" 0 1 1000 >/dev/null
-	set -- $(probe bench "$DEV" $((n * 512 - 1)) 1 100000)
-	bench "direct_access_${n}_ranges" "$1" instructions
+	cost=$(probe bench "$DEV" $((n * 512 - 1)) 1 100000)
+	bench "direct_access_${n}_ranges" "${cost%% *}" instructions
 }
 
 mode "$DEV" devdax

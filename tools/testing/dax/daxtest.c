@@ -873,6 +873,25 @@ static int cmd_try(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * One write(2) during which the Nth allocation fails; says how it ended, and
+ * whether there was an Nth.
+ */
+static int cmd_failnth(int argc, char **argv)
+{
+	int nth = open_file("/proc/thread-self/fail-nth", O_RDWR);
+	int fd = open_file(argv[2], O_WRONLY), rc;
+	char buf[16] = "";
+
+	if (write(nth, argv[1], strlen(argv[1])) < 0)
+		die("fail-nth: %s", errname(errno));
+	rc = write(fd, argv[3], strlen(argv[3])) < 0 ? errno : 0;
+	if (pread(nth, buf, sizeof(buf) - 1, 0) < 0 || pwrite(nth, "0", 1, 0) < 0)
+		die("fail-nth: %s", errname(errno));
+	printf("%s %s\n", errname(rc), atoi(buf) ? "unharmed" : "injected");
+	return 0;
+}
+
 /* The probe module */
 
 static struct daxtest_probe probe = { .slot = DAXTEST_NO_SLOT };
@@ -1137,6 +1156,7 @@ static const struct command commands[] = {
 	  "open|read|write|mmap|fsync PATH | truncate PATH SIZE |\n"
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
+	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
 	{ "probe",      2, 6, cmd_probe,      "COMMAND ..." },
 	{}
 };

@@ -89,9 +89,18 @@ sixteen_ranges() {
 	undo
 }
 
+# A GiB; once over it has to do
 five_hundred_and_twelve_ranges() {
 	cut_up 512 2
-	file_over_all_ranges
+	is '512 pfn *' probe access "$DEVT" $((511 * 512)) 513
+	is 'E*' probe access "$DEVT" $((512 * 512)) 1
+	mnt "$DEV"
+	mkfile all 1G 0:0:1G
+	"$DT" mfill "$MNT/all" 1
+	is 512 stat_of fault_pmd
+	"$DT" check "$MNT/all" 1
+	umount "$MNT"
+	check_pages "$DEV"
 	undo
 }
 

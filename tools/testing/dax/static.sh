@@ -191,6 +191,72 @@ fs_on_pmem() {
 	umount "$MNT"
 }
 
+# A holder that does it right, on pmem
+xfs_loses_its_device() {
+	fs_on_pmem xfs -q -f -m reflink=0
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" mfill "$MNT/f" 1
+	start h "$DT" hold "$MNT/f" 0 rwh
+	ndctl disable-namespace "$NS"
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	stop h
+	is EIO "$DT" try pread "$MNT/f" 0 4096
+	umount "$MNT"
+	ndctl enable-namespace "$NS"
+	retry test -e "/dev/$PMEM"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	umount "$MNT"
+}
+
+# minors MAJOR: of the dax devices there are, with no character device of their own
+minors() {
+	local major=$1 minor
+
+	for minor in $(seq 0 31); do
+		[ ! -e "/sys/dev/char/$major:$minor" ] || continue
+		[ "$(probe lookup "$major:$minor")" != OK ] || echo "$minor"
+	done
+}
+
+# Two pieces of the disk, each a target, the second one from before the first
+device_mapper() {
+	local major minor dm=/dev/mapper/daxtest
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	modprobe -q dm-mod || skip "no device mapper"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	major=$(cut -d: -f1 "$BUS/devices/$DEV/dev")
+	minors "$major" >"$T/minors"
+	trap 'unmount_all; dmsetup remove --retry daxtest' EXIT
+	dmsetup create daxtest <<-END
+	0 65536 linear /dev/$PMEM 131072
+	65536 65536 linear /dev/$PMEM 0
+	END
+	minor=$(minors "$major" | grep -vxFf "$T/minors")
+
+	# pages 8190 and 8191 of the first, 0 to 2 of the second
+	tr '\0' x </dev/zero | dd of=$dm bs=1M count=64 iflag=fullblock \
+		oflag=direct status=none
+	is OK probe zero "$major:$minor" 8190 5
+	blockdev --flushbufs $dm
+	cmp -n $((5 * 4096)) -i $((8190 * 4096)):0 $dm /dev/zero
+	is x dd if=$dm bs=1 skip=$((8190 * 4096 - 1)) count=1 status=none
+	is x dd if=$dm bs=1 skip=$((8195 * 4096)) count=1 status=none
+	blockdev --flushbufs "/dev/$PMEM"
+	cmp -n $((3 * 4096)) "/dev/$PMEM" /dev/zero
+	is 'E*' probe zero "$major:$minor" 16383 2
+
+	mkfs.ext4 -q -F -b 4096 $dm
+	mount -t ext4 -o dax $dm "$MNT"
+	grep -q "$dm.*dax" /proc/mounts
+	fallocate -l 8M "$MNT/f"
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
+}
+
 ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
 xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
 
@@ -203,5 +269,7 @@ run_tests \
 	write_cache \
 	memory_errors_at_the_right_offset \
 	namespace_goes_away_under_a_mount \
+	device_mapper \
 	ext4_with_dax \
-	xfs_with_dax
+	xfs_with_dax \
+	xfs_loses_its_device

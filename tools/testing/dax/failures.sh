@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A bind during which an allocation fails, for each of its allocations in turn
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+# Only slab: the memory map's own allocator writes a trace when it has no page
+arm() {
+	local dir=/sys/kernel/debug/failslab
+
+	[ -e /proc/self/fail-nth ] || skip "no CONFIG_FAULT_INJECTION"
+	[ -d $dir ] || skip "no CONFIG_FAILSLAB"
+	echo 0 >$dir/verbose
+	echo N >$dir/ignore-gfp-wait
+	if [ -d /sys/kernel/debug/fail_page_alloc ]; then
+		echo 64 >/sys/kernel/debug/fail_page_alloc/min-order
+	fi
+}
+
+# every_step MODE: what a failed bind leaves must not hinder any driver
+every_step() {
+	local driver n failed=0 answer other
+
+	driver=$(driver_for "$1")
+	other=$([ "$1" = devdax ] && echo famfs || echo devdax)
+	arm
+	# the id stays, so that the bind file takes the device
+	mode "$DEV" "$1"
+	is OK put "$BUS/drivers/$driver/unbind" "$DEV"
+	for ((n = 1; n < 500; n++)); do
+		answer=$("$DT" failnth $n "$BUS/drivers/$driver/bind" "$DEV")
+		case $answer in
+		'OK unharmed') break ;;
+		'OK injected')
+			is OK put "$BUS/drivers/$driver/unbind" "$DEV" ;;
+		'ENOMEM injected')
+			failed=$((failed + 1))
+			is none driver_of "$DEV"
+			;;
+		*) fail "with allocation $n failing: $answer" ;;
+		esac
+		# now and then, that the others still can have it
+		if [ $((n % 16)) = 0 ]; then
+			mode "$DEV" "$other"
+			mode "$DEV" "$1"
+			is OK put "$BUS/drivers/$driver/unbind" "$DEV"
+		fi
+	done
+	[ "$answer" = 'OK unharmed' ] || fail "no end of allocations"
+	[ $failed -ge 5 ] || fail "only $failed of $n binds failed"
+	echo "# $1: $failed of $n binds failed" >&"$REPORT"
+	is "$1" mode_of "$DEV"
+	mode "$DEV" famfs
+	check_pages "$DEV"
+	mnt "$DEV"
+	mkfile f 4M 0:0:4M
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
+}
+
+famfs_bind() { every_step famfs; }
+devdax_bind() { every_step devdax; }
+
+exec {REPORT}>&1
+run_tests famfs_bind devdax_bind
