@@ -96,13 +96,15 @@ kvm_works() {
 	[ "$(cat "$result")" = yes ]
 }
 
+# Intel's, for their machine checks can be injected; la57 is slow and unused
+cpu=max,la57=off,vendor=GenuineIntel
 if [ -n "$icount" ]; then
 	cpus=1
-	args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,la57=off")
+	args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "$cpu")
 elif [ "${FSDEV_ACCEL:-}" != tcg ] && { [ "${FSDEV_ACCEL:-}" = kvm ] || kvm_works; }; then
 	args+=(-accel kvm -cpu host)
 else
-	args+=(-accel "tcg,thread=multi" -cpu "max,la57=off")
+	args+=(-accel "tcg,thread=multi" -cpu "$cpu")
 fi
 
 drive() {

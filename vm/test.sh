@@ -128,7 +128,7 @@ suite() {
 	mkdir -p "$CACHE/logs"
 	echo "# suite $name: $2 kernel, $3, $4 processors"
 	rc=0
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" -c "$4" -t "$5" -b kmem -a "$8" \
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" -c "$4" -t "$5" -a "$8" \
 		-n "test-$name" -- \
 		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
 	count "$name" "$6" "$out"

@@ -337,6 +337,53 @@ truncate_and_unlink_a_bad_page() {
 	check_pages "$DEV"
 }
 
+# A machine check, "action optional", with all that comes with it: it unmaps
+# the page in the direct map, too. Only where injection is to one processor.
+machine_check() {
+	local mce=/sys/kernel/debug/mce-inject cpu pfn
+
+	grep -q GenuineIntel /proc/cpuinfo || skip "injects Intel's only"
+	modprobe -q mce-inject && [ -d $mce ] || skip "no mce-inject"
+	healthy_file
+	start early "$DT" hold "$MNT/f" 1M rwe
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	trap 'for_all_cpus 1' EXIT
+	for_all_cpus 0
+	echo hw >$mce/flags
+	echo 0 >$mce/cpu
+	echo $((pfn * 4096)) >$mce/addr
+	echo 0x8c >$mce/misc			# a physical address, of a page
+	echo 0xbd000000000000c0 >$mce/status	# uncorrected, found by scrubbing
+	echo 1 >$mce/bank
+	retry recorded '2048 8'
+	for_all_cpus 1
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	tell early r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	is EIO try pread "$MNT/f" 1M 4096
+	is EHWPOISON probe access "$DEVT" 256 1
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' badblocks
+	"$DT" check "$MNT/f" 2 1M 4K
+	tell early r
+	is OK echo "$HEARD"
+	stop early
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+recorded() { [ "$(badblocks)" = "$1" ]; }
+
+# for_all_cpus 0|1: offline or online, but the first
+for_all_cpus() {
+	local cpu
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		[ "$(cat "$cpu")" = "$1" ] || echo "$1" >"$cpu"
+	done
+}
+
 poll_of_badblocks() {
 	healthy_file
 	command -v python3 >/dev/null || skip "no python3"
@@ -373,4 +420,5 @@ run_tests \
 	holder_that_ignores_it \
 	on_every_range \
 	truncate_and_unlink_a_bad_page \
-	poll_of_badblocks
+	poll_of_badblocks \
+	machine_check
