@@ -76,7 +76,7 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 			return nr;
 
 		if (bad)
-			dax_poison_touch(kaddr, nr);
+			dax_poison_touch(dev_dax, pgoff, kaddr, nr);
 		memset(kaddr, 0, PFN_PHYS(nr));
 		dax_flush(dax_dev, kaddr, PFN_PHYS(nr));
 		if (bad && dax_poison_heal(dev_dax, pgoff, kaddr, nr) < nr)
@@ -93,20 +93,23 @@ static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 				   struct iov_iter *iter)
 {
 	struct dev_dax *dev_dax = dax_get_private(dax_dev);
-	size_t done, good;
+	long nr = PHYS_PFN(bytes), nr_written, nr_good;
+	size_t done;
 
-	bytes = round_down(bytes, PAGE_SIZE);
-	if (!PAGE_ALIGNED(addr) || !bytes) {
+	if (!PAGE_ALIGNED(addr) || !nr) {
 		dev_dbg(&dev_dax->dev,
 			"page %#lx: only whole pages can be recovered\n", pgoff);
 		return 0;
 	}
 
-	dax_poison_touch(addr, PHYS_PFN(bytes));
-	done = _copy_from_iter_flushcache(addr, bytes, iter);
-	good = PFN_PHYS(dax_poison_heal(dev_dax, pgoff, addr, PHYS_PFN(done)));
-	iov_iter_revert(iter, done - good);
-	return good;
+	dax_poison_touch(dev_dax, pgoff, addr, nr);
+	done = _copy_from_iter_flushcache(addr, PFN_PHYS(nr), iter);
+	nr_written = PHYS_PFN(done);
+	nr_good = dax_poison_heal(dev_dax, pgoff, addr, nr_written);
+	for (long i = nr_written; i < nr; i++)
+		dax_poison_mark(dev_dax, virt_to_page(addr) + i);
+	iov_iter_revert(iter, done - PFN_PHYS(nr_good));
+	return PFN_PHYS(nr_good);
 }
 
 static const struct dax_operations fsdev_dax_ops = {
@@ -114,24 +117,6 @@ static const struct dax_operations fsdev_dax_ops = {
 	.zero_page_range = fsdev_zero_page_range,
 	.recovery_write = fsdev_recovery_write,
 };
-
-/* Tell the processes that map the page, for a holder who does not. */
-static int fsdev_kill_procs(struct page *page, int mf_flags)
-{
-	struct inode *inode;
-	pgoff_t index;
-	int rc;
-
-	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
-		return 0;
-
-	inode = dax_grab_page_inode(page, &index);
-	if (!inode)
-		return 0;
-	rc = mf_dax_kill_procs(inode->i_mapping, index, 1, mf_flags);
-	dax_put_page_inode(inode);
-	return rc;
-}
 
 /*
  * Record the error first, so that nothing maps the page again. Then let the
@@ -143,6 +128,7 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 	struct dev_dax *dev_dax = pgmap->owner;
 	struct page *page = pfn_to_page(pfn);
 	u64 offset;
+	bool told;
 	int rc;
 
 	rc = dax_poison_add(dev_dax, pfn, nr_pages, &offset);
@@ -151,20 +137,21 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 
 	rc = dax_holder_notify_failure(dev_dax->dax_dev, offset,
 				       PFN_PHYS(nr_pages), mf_flags);
+	told = rc != -EOPNOTSUPP;
 	for (unsigned long i = 0; i < nr_pages; i++) {
-		if (rc == -EOPNOTSUPP)
-			rc = fsdev_kill_procs(page + i, mf_flags);
+		if (!told && IS_ENABLED(CONFIG_MEMORY_FAILURE))
+			mf_dax_kill_page(page + i, mf_flags);
 		dax_poison_mark(dev_dax, page + i);
 		dax_unmap_page(page + i);
 	}
-	return rc;
+	return told ? rc : 0;
 }
 
 static const struct dev_pagemap_ops fsdev_pagemap_ops = {
 	.memory_failure = fsdev_memory_failure,
 };
 
-/* Opening pins nothing: the claim is what counts. */
+/* An open file pins this module, and not the device. */
 static int fsdev_open(struct inode *inode, struct file *filp)
 {
 	return 0;

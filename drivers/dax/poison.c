@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The record of memory errors of a character dax device.
+ * The record of memory errors of character dax devices.
  *
- * It belongs to the device, not to its driver or holder: what was found in one
- * mode is known in the next. It is kept by offset into the device, in sectors
- * of 512 bytes as for block devices, but always covers whole pages.
+ * It belongs to the region, by address: what was found in one device is known
+ * in the next one that gets the memory, whatever its mode. It is in sectors of
+ * 512 bytes as for block devices, but always covers whole pages.
  */
 #include <kunit/visibility.h>
 #include <linux/badblocks.h>
@@ -26,25 +26,78 @@ static sector_t dax_sectors(unsigned long nr_pages)
 	return (sector_t)nr_pages << PAGE_SECTORS_SHIFT;
 }
 
-static ssize_t badblocks_attr_show(struct device *dev,
-				   struct device_attribute *attr, char *buf)
+/* Where the region has a page of the device; the pages up to where it breaks. */
+static sector_t dax_page_sector(struct dev_dax *dev_dax, pgoff_t pgoff,
+				long *nr_pages)
 {
-	return badblocks_show(&to_dev_dax(dev)->bb, buf, 0);
+	const struct dev_dax_range *dax_range = dax_find_range(dev_dax, pgoff);
+	u64 offset = dax_range->range.start - dev_dax->region->res.start;
+
+	pgoff -= dax_range->pgoff;
+	*nr_pages = min_t(u64, *nr_pages,
+			  PHYS_PFN(range_len(&dax_range->range)) - pgoff);
+	return PHYS_PFN(offset) * PAGE_SECTORS + dax_sectors(pgoff);
 }
 
-struct device_attribute dev_attr_badblocks =
-	__ATTR(badblocks, 0444, badblocks_attr_show, NULL);
+/* The lines of one range, by offset into the device. */
+static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
+				  const struct dev_dax_range *dax_range,
+				  char *buf, ssize_t at)
+{
+	const struct range *range = &dax_range->range;
+	u64 start = range->start - dev_dax->region->res.start;
+	sector_t sector = start >> SECTOR_SHIFT;
+	sector_t end = (start + range_len(range)) >> SECTOR_SHIFT;
+	sector_t base = sector - dax_sectors(dax_range->pgoff);
+
+	while (sector < end) {
+		sector_t nr = min_t(sector_t, end - sector, INT_MAX), bad, len;
+
+		if (!badblocks_check(&dev_dax->region->bb, sector, nr, &bad,
+				     &len)) {
+			sector += nr;
+			continue;
+		}
+		/* an entry may begin before the range and end behind it */
+		nr = min(bad + len, end);
+		bad = max(bad, sector);
+		sector = nr;
+		at += sysfs_emit_at(buf, at, "%llu %llu\n", bad - base,
+				    sector - bad);
+	}
+	return at;
+}
+
+static ssize_t badblocks_show_device(struct device *dev,
+				     struct device_attribute *attr, char *buf)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+	ssize_t at = 0;
+	int rc;
+
+	ACQUIRE(rwsem_read_intr, sem)(&dax_dev_rwsem);
+	rc = ACQUIRE_ERR(rwsem_read_intr, &sem);
+	if (rc)
+		return rc;
+
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		at = dax_show_badblocks(dev_dax, &dev_dax->ranges[i], buf, at);
+	return at;
+}
+
+struct device_attribute dax_attr_badblocks =
+	__ATTR(badblocks, 0444, badblocks_show_device, NULL);
 
 /* Return: 0 or %-ENOMEM. */
-int dax_poison_init(struct dev_dax *dev_dax)
+int dax_poison_init(struct dax_region *dax_region)
 {
-	return badblocks_init(&dev_dax->bb, 1);
+	return badblocks_init(&dax_region->bb, 1);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_init);
 
-void dax_poison_exit(struct dev_dax *dev_dax)
+void dax_poison_exit(struct dax_region *dax_region)
 {
-	badblocks_exit(&dev_dax->bb);
+	badblocks_exit(&dax_region->bb);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_exit);
 
@@ -63,16 +116,23 @@ void dax_poison_hide(struct dev_dax *dev_dax)
 	dev_dax->bb_state = NULL;
 }
 
-/**
- * dax_poison_changed() - tell those who poll the record
- * @dev_dax: device whose badblocks are not what they were
- */
-void dax_poison_changed(struct dev_dax *dev_dax)
+/* Tell those who poll the record. */
+static void dax_poison_changed(struct dev_dax *dev_dax)
 {
 	if (dev_dax->bb_state)
 		sysfs_notify_dirent(dev_dax->bb_state);
 }
-EXPORT_SYMBOL_GPL(dax_poison_changed);
+
+/* The record is full: what is not in it has to be read off the pages. */
+static void dax_poison_overflow(struct dev_dax *dev_dax, unsigned long pfn,
+				unsigned long nr_pages)
+{
+	dev_err_ratelimited(&dev_dax->dev,
+			    "more memory errors than badblocks can show\n");
+	for (unsigned long i = 0; i < nr_pages; i++)
+		SetPageHWPoison(pfn_to_page(pfn + i));
+	WRITE_ONCE(dev_dax->region->bb_overflow, true);
+}
 
 /**
  * dax_poison_add() - record a memory error
@@ -87,19 +147,32 @@ EXPORT_SYMBOL_GPL(dax_poison_changed);
 int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 		   unsigned long nr_pages, u64 *offset)
 {
+	struct dax_region *dax_region = dev_dax->region;
+	sector_t sector;
+
 	if (!dax_phys_to_offset(dev_dax, PFN_PHYS(pfn), offset))
 		return -ENXIO;
 
-	if (!badblocks_set(&dev_dax->bb, *offset >> SECTOR_SHIFT,
-			   dax_sectors(nr_pages), 1))
-		dev_err(&dev_dax->dev,
-			"too many memory errors to record that at %#llx\n",
-			*offset);
+	sector = (PFN_PHYS(pfn) - dax_region->res.start) >> SECTOR_SHIFT;
+	if (!badblocks_set(&dax_region->bb, sector, dax_sectors(nr_pages), 1))
+		dax_poison_overflow(dev_dax, pfn, nr_pages);
 	dax_set_failed(dev_dax->dax_dev);
 	dax_poison_changed(dev_dax);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dax_poison_add);
+
+/* Like dax_poison_span(), for what the record has no room for. */
+static long dax_poison_flagged(unsigned long pfn, long nr_pages, bool *bad)
+{
+	for (long i = 0; i < nr_pages; i++) {
+		if (!PageHWPoison(pfn_to_page(pfn + i)))
+			continue;
+		*bad = !i;
+		return max(i, 1L);
+	}
+	return nr_pages;
+}
 
 /**
  * dax_poison_span() - divide a range by what the record says of it
@@ -113,30 +186,36 @@ EXPORT_SYMBOL_GPL(dax_poison_add);
 long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 		     bool *bad)
 {
-	sector_t sector = dax_sectors(pgoff), first, len;
-	long nr;
+	struct dax_region *dax_region = dev_dax->region;
+	sector_t sector, first, len;
+	unsigned long pfn;
 
 	*bad = false;
-	if (likely(!READ_ONCE(dev_dax->bb.count)))
+	if (likely(!READ_ONCE(dax_region->bb.count) &&
+		   !READ_ONCE(dax_region->bb_overflow)))
 		return nr_pages;
 
 	/* badblocks_check() counts sectors in an int */
 	nr_pages = min(nr_pages, INT_MAX >> PAGE_SECTORS_SHIFT);
-	if (!badblocks_check(&dev_dax->bb, sector, dax_sectors(nr_pages),
-			     &first, &len))
+	sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
+	if (badblocks_check(&dax_region->bb, sector, dax_sectors(nr_pages),
+			    &first, &len)) {
+		/* a part of a page makes all of it bad */
+		*bad = first < sector + PAGE_SECTORS;
+		if (*bad)
+			return min_t(u64, nr_pages,
+				     DIV_ROUND_UP(first + len - sector,
+						  PAGE_SECTORS));
+		nr_pages = (first - sector) >> PAGE_SECTORS_SHIFT;
+	}
+	if (likely(!READ_ONCE(dax_region->bb_overflow)))
 		return nr_pages;
 
-	/* a part of a page makes all of it bad */
-	*bad = first >> PAGE_SECTORS_SHIFT <= pgoff;
-	if (*bad)
-		nr = DIV_ROUND_UP(first + len, PAGE_SECTORS) - pgoff;
-	else
-		nr = (first >> PAGE_SECTORS_SHIFT) - pgoff;
-	return min(nr, nr_pages);
+	pfn = PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
+	return dax_poison_flagged(pfn, nr_pages, bad);
 }
 EXPORT_SYMBOL_GPL(dax_poison_span);
 
-#ifdef CONFIG_MEMORY_FAILURE
 static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
 {
 	u64 offset;
@@ -164,45 +243,59 @@ void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 	if (!dax_poison_has(dev_dax, head))
 		ClearPageHWPoison(head);
 }
-#else
-void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
-{
-}
-#endif
 EXPORT_SYMBOL_GPL(dax_poison_mark);
 
 /* Undo what memory_failure() and the machine check handler did to a page. */
 static void dax_poison_unmark(unsigned long pfn)
 {
-#ifdef CONFIG_MEMORY_FAILURE
 	ClearPageHWPoison(pfn_to_page(pfn));
-#endif
 	/* mapped or not: the flag above does not tell */
 	clear_mce_nospec(pfn);
 }
 
 /**
  * dax_poison_touch() - make bad pages accessible for a write that may heal them
- * @addr: address of the first page in the direct map
- * @nr_pages: how many pages
+ * @dev_dax: the device
+ * @pgoff: first page, from the start of the device
+ * @addr: address of that page in the direct map
+ * @nr_pages: how many pages, in one range
  *
  * They stay in the record, and out of reach for everybody else.
  */
-void dax_poison_touch(void *addr, long nr_pages)
+void dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
+		      long nr_pages)
 {
+	struct dax_region *dax_region = dev_dax->region;
+	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
+	phys_addr_t phys = dax_region->res.start + (sector << SECTOR_SHIFT);
 	unsigned long pfn = PHYS_PFN(__pa(addr));
 
-	for (long i = 0; i < nr_pages; i++)
+	for (long i = 0; i < nr_pages; i++) {
+		if (dax_region->clear_poison)
+			dax_region->clear_poison(dax_region, phys + PFN_PHYS(i),
+						 PAGE_SIZE);
 		dax_poison_unmark(pfn + i);
+	}
 }
 EXPORT_SYMBOL_GPL(dax_poison_touch);
+
+/* How many pages can be read, @buf has room for one. */
+static long dax_poison_read_back(void *addr, long nr_pages, void *buf)
+{
+	long nr = 0;
+
+	while (nr < nr_pages &&
+	       !copy_mc_to_kernel(buf, addr + PFN_PHYS(nr), PAGE_SIZE))
+		nr++;
+	return nr;
+}
 
 /**
  * dax_poison_heal() - forget the errors of pages that were written
  * @dev_dax: the device
  * @pgoff: first page, from the start of the device
  * @addr: address of that page in the direct map
- * @nr_pages: how many pages
+ * @nr_pages: how many pages, in one range
  *
  * Only pages that can be read back leave the record.
  *
@@ -213,40 +306,48 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		     long nr_pages)
 {
 	void *buf __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
-	long nr = 0;
+	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
+	struct badblocks *bb = &dev_dax->region->bb;
+	unsigned int failures;
+	long nr;
 
-	if (!buf)
-		return 0;
-
+	/* invalidating drops what was not written back */
+	arch_wb_cache_pmem(addr, PFN_PHYS(nr_pages));
 	arch_invalidate_pmem(addr, PFN_PHYS(nr_pages));
-	while (nr < nr_pages &&
-	       !copy_mc_to_kernel(buf, addr + PFN_PHYS(nr), PAGE_SIZE))
-		nr++;
-
-	if (nr) {
-		badblocks_clear(&dev_dax->bb, dax_sectors(pgoff),
-				dax_sectors(nr));
-		dax_poison_changed(dev_dax);
+	for (;;) {
+		failures = dax_failures(dev_dax->dax_dev);
+		nr = buf ? dax_poison_read_back(addr, nr_pages, buf) : 0;
+		/* what is cut out of the middle of a run takes another entry */
+		if (!nr || !badblocks_clear(bb, sector, dax_sectors(nr)))
+			nr = 0;
+		/* pairs with dax_set_failed() */
+		smp_mb();
+		if (!nr || dax_failures(dev_dax->dax_dev) == failures)
+			break;
+		/* a new error may be one of these pages: look again */
+		badblocks_set(bb, sector, dax_sectors(nr), 1);
 	}
-	if (nr < nr_pages) {
+
+	if (nr)
+		dax_poison_changed(dev_dax);
+	if (nr < nr_pages)
 		dev_err(&dev_dax->dev, "page %#lx is bad still after a write\n",
 			pgoff + nr);
-		for (long i = nr; i < nr_pages; i++)
-			dax_poison_mark(dev_dax, virt_to_page(addr) + i);
-	}
+	for (long i = nr; i < nr_pages; i++)
+		dax_poison_mark(dev_dax, virt_to_page(addr) + i);
 	return nr;
 }
 EXPORT_SYMBOL_GPL(dax_poison_heal);
 
-/* The mark on a page is all there is about it, and goes when it goes offline. */
-static int dax_poison_going_offline(struct notifier_block *nb,
+/* The mark on a page is all there is about it, and goes with the struct page. */
+static int dax_poison_offline(struct notifier_block *nb,
 				    unsigned long action, void *arg)
 {
 	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
 	struct memory_notify *mem = arg;
 	u64 offset;
 
-	if (action != MEM_GOING_OFFLINE)
+	if (action != MEM_OFFLINE)
 		return NOTIFY_OK;
 
 	/* whose page it is turns out when it is recorded, or not */
@@ -275,7 +376,7 @@ int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
 {
 	int rc;
 
-	dev_dax->ram_nb.notifier_call = dax_poison_going_offline;
+	dev_dax->ram_nb.notifier_call = dax_poison_offline;
 	rc = register_memory_notifier(&dev_dax->ram_nb);
 	if (rc)
 		return rc;

@@ -19,9 +19,9 @@
 #define POISON_HIGH (SZ_1T + SZ_1G)
 #define POISON_LOW SZ_1T
 
-static void poison_exit_record(void *dev_dax)
+static void poison_exit_record(void *region)
 {
-	dax_poison_exit(dev_dax);
+	dax_poison_exit(region);
 }
 
 static int poison_init(struct kunit *test)
@@ -36,12 +36,19 @@ static int poison_init(struct kunit *test)
 						POISON_LOW + size - 1);
 	dev_dax->ranges[1].pgoff = POISON_PAGES;
 	dev_dax->dax_dev = dax_test_dev(test, dev_dax);
+	dev_dax->region->res.start = POISON_LOW;
 
-	KUNIT_ASSERT_EQ(test, dax_poison_init(dev_dax), 0);
-	rc = kunit_add_action_or_reset(test, poison_exit_record, dev_dax);
+	KUNIT_ASSERT_EQ(test, dax_poison_init(dev_dax->region), 0);
+	rc = kunit_add_action_or_reset(test, poison_exit_record, dev_dax->region);
 	KUNIT_ASSERT_EQ(test, rc, 0);
 	test->priv = dev_dax;
 	return 0;
+}
+
+/* Where the record has a page of the first range. */
+static sector_t poison_sector(pgoff_t pgoff)
+{
+	return (POISON_HIGH - POISON_LOW + PFN_PHYS(pgoff)) >> SECTOR_SHIFT;
 }
 
 /* By page of the device. */
@@ -146,7 +153,7 @@ static void first_and_last_page_can_be_bad(struct kunit *test)
 	poison_add(test, 0, 1);
 	poison_add(test, POISON_TOTAL - 1, 1);
 	poison_expect(test, 0, POISON_TOTAL, 1, true);
-	poison_expect(test, 1, POISON_TOTAL - 1, POISON_TOTAL - 2, false);
+	poison_expect(test, 1, POISON_TOTAL - 1, POISON_PAGES - 1, false);
 	poison_expect(test, POISON_TOTAL - 1, 1, 1, true);
 }
 
@@ -163,11 +170,11 @@ static void one_bad_sector_is_a_bad_page(struct kunit *test)
 	struct dev_dax *dev_dax = test->priv;
 
 	for (int i = 0; i < PAGE_SECTORS; i++) {
-		badblocks_set(&dev_dax->bb, 5 * PAGE_SECTORS + i, 1, 1);
+		badblocks_set(&dev_dax->region->bb, poison_sector(5) + i, 1, 1);
 		poison_expect(test, 0, 16, 5, false);
 		poison_expect(test, 5, 16, 1, true);
 		poison_expect(test, 6, 16, 16, false);
-		badblocks_clear(&dev_dax->bb, 5 * PAGE_SECTORS + i, 1);
+		badblocks_clear(&dev_dax->region->bb, poison_sector(5) + i, 1);
 	}
 }
 
@@ -175,7 +182,7 @@ static void bad_sectors_of_two_pages_are_two_bad_pages(struct kunit *test)
 {
 	struct dev_dax *dev_dax = test->priv;
 
-	badblocks_set(&dev_dax->bb, 6 * PAGE_SECTORS - 1, 2, 1);
+	badblocks_set(&dev_dax->region->bb, poison_sector(6) - 1, 2, 1);
 	poison_expect(test, 0, 16, 5, false);
 	poison_expect(test, 5, 16, 2, true);
 	poison_expect(test, 6, 16, 1, true);
@@ -189,7 +196,11 @@ static void bad_page_is_found_in_a_huge_range(struct kunit *test)
 	pgoff_t pgoff = 0;
 	bool bad;
 
-	badblocks_set(&dev_dax->bb, where * PAGE_SECTORS, PAGE_SECTORS, 1);
+	dev_dax->nr_range = 1;
+	dev_dax->ranges[0].range = DEFINE_RANGE(POISON_LOW, POISON_LOW +
+						PFN_PHYS(huge) - 1);
+	badblocks_set(&dev_dax->region->bb, where * PAGE_SECTORS, PAGE_SECTORS,
+		      1);
 	for (;;) {
 		long nr = dax_poison_span(dev_dax, pgoff, huge - pgoff, &bad);
 
@@ -222,6 +233,9 @@ static void span_agrees_with_a_bitmap(struct kunit *test)
 			find_next_zero_bit(bad, POISON_TOTAL, pgoff) :
 			find_next_bit(bad, POISON_TOTAL, pgoff);
 
+		/* there is a gap in memory between the ranges */
+		if (pgoff < POISON_PAGES)
+			end = min(end, POISON_PAGES);
 		poison_expect(test, pgoff, POISON_TOTAL - pgoff, end - pgoff,
 			      is_bad);
 	}
@@ -267,6 +281,74 @@ static void error_counts_as_a_failure(struct kunit *test)
 	KUNIT_EXPECT_NE(test, dax_failures(dev_dax->dax_dev), failures);
 }
 
+/* The memory is what is bad, whatever device has it, and at which offset. */
+static void error_goes_with_the_memory(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	poison_add(test, 5, 1);
+	dev_dax->nr_range = 1;
+	swap(dev_dax->ranges[0].range, dev_dax->ranges[1].range);
+	poison_expect(test, 0, POISON_PAGES, POISON_PAGES, false);
+
+	dev_dax->ranges[0].range = DEFINE_RANGE(POISON_HIGH + PFN_PHYS(4),
+						POISON_HIGH + PFN_PHYS(8) - 1);
+	poison_expect(test, 0, 4, 1, false);
+	poison_expect(test, 1, 3, 1, true);
+	poison_expect(test, 2, 2, 2, false);
+}
+
+/* Entries that are not of the device, as many as there can be. */
+static void poison_fill_record(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+	sector_t sector = poison_sector(POISON_PAGES);
+
+	while (badblocks_set(&dev_dax->region->bb, sector, 1, 1))
+		sector += 2;
+	KUNIT_ASSERT_GT(test, sector, poison_sector(POISON_PAGES) + 100);
+}
+
+static void error_is_known_though_the_record_is_full(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+	struct page *pages;
+	u64 offset;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "pages have no flag for it");
+	pages = alloc_pages(GFP_KERNEL, 2);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	poison_fill_record(test);
+	dev_dax->region->res.start = page_to_phys(pages);
+	dev_dax->ranges[0].range = DEFINE_RANGE(page_to_phys(pages),
+						page_to_phys(pages) +
+						4 * PAGE_SIZE - 1);
+	dev_dax->nr_range = 1;
+	KUNIT_EXPECT_EQ(test, dax_poison_add(dev_dax, page_to_pfn(pages) + 2, 1,
+					     &offset), 0);
+	poison_expect(test, 0, 4, 2, false);
+	poison_expect(test, 2, 2, 1, true);
+	poison_expect(test, 3, 1, 1, false);
+	ClearPageHWPoison(pages + 2);
+	__free_pages(pages, 2);
+}
+
+/* Success would mean a page that was written and can never be read. */
+static void heal_fails_if_the_record_cannot_change(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	poison_add(test, 5, 3);
+	poison_fill_record(test);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, page_address(page),
+					      1), 0);
+	poison_expect(test, 6, 1, 1, true);
+	ClearPageHWPoison(page);
+	__free_page(page);
+}
+
 static void heal_forgets_what_was_written(struct kunit *test)
 {
 	void *addr = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
@@ -307,6 +389,9 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(error_outside_is_not_recorded),
 	KUNIT_CASE(error_is_recorded_once),
 	KUNIT_CASE(error_counts_as_a_failure),
+	KUNIT_CASE(error_goes_with_the_memory),
+	KUNIT_CASE(error_is_known_though_the_record_is_full),
+	KUNIT_CASE(heal_fails_if_the_record_cannot_change),
 	KUNIT_CASE(heal_forgets_what_was_written),
 	KUNIT_CASE(heal_of_good_pages_changes_nothing),
 	{ }

@@ -26,7 +26,7 @@ static inline struct dax_device *dax_test_dev(struct kunit *test, void *private)
 	return dax_dev;
 }
 
-/* Ranges are the only part of the device that is there. */
+/* Of the device there are the ranges only, in an empty region at 0. */
 static inline struct dev_dax *dax_test_dev_dax(struct kunit *test, int nr_range)
 {
 	struct dev_dax *dev_dax;
@@ -37,6 +37,9 @@ static inline struct dev_dax *dax_test_dev_dax(struct kunit *test, int nr_range)
 	dev_dax->ranges = kunit_kcalloc(test, nr_range,
 					sizeof(*dev_dax->ranges), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, dev_dax->ranges);
+	dev_dax->region = kunit_kzalloc(test, sizeof(*dev_dax->region),
+					GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dev_dax->region);
 	return dev_dax;
 }
 
