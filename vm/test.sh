@@ -1,35 +1,36 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds all that the tests need, boots the guests that a table of suites
-# names, runs the tests in them and the KUnit tests, and counts. The last line
-# is "N passed, N failed", with ", N skipped" if there were any.
+# names, runs the tests in them, the KUnit tests and those of two hosts, and
+# counts. The last line is "N passed, N failed", with ", N skipped" if there
+# were any.
 #
 # usage: vm/test.sh [-f FILE] [NAME]...
 #
 #   -f FILE	the table (default: vm/suites)
-#   NAME	these suites only; "kunit" is one
+#   NAME	these suites only; "kunit" and "hosts" are some
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 table=$TOP/vm/suites
-kunit=y
+kunit=y hosts=y
 while getopts f: o; do
 	case $o in
-	f) table=$OPTARG kunit='' ;;
+	f) table=$OPTARG kunit='' hosts='' ;;
 	*) die "usage: $0 [-f FILE] [NAME]..." ;;
 	esac
 done
 shift $((OPTIND - 1))
 want=" $* "
 if [ $# -gt 0 ]; then
-	case $want in
-	*" kunit "*) kunit=y ;;
-	*) kunit= ;;
-	esac
+	kunit='' hosts=''
+	case $want in *" kunit "*) kunit=y ;; esac
+	case $want in *" hosts "*) hosts=y ;; esac
 fi
 for name; do
-	[ "$name" = kunit ] || grep -q "^$name	" "$table" ||
-		die "no suite is called $name" "there are: kunit $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
+	case $name in kunit|hosts) continue ;; esac
+	grep -q "^$name	" "$table" ||
+		die "no suite is called $name" "there are: kunit hosts $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
 done
 
 "$TOP/scripts/deps.sh"
@@ -184,12 +185,26 @@ kunit() {
 	fi
 }
 
+# Two guests on one memory.
+hosts() {
+	local out=$CACHE/logs/hosts.out kernel rc=0
+	kernel=$("$TOP/vm/kernel.sh" lean "$WORK_TREE")
+	mkdir -p "$CACHE/logs"
+	echo "# suite hosts: lean kernel, two guests"
+	{
+		echo "# script hosts.sh"
+		"$TOP/vm/hosts.sh" -k "$kernel" -s "$tests" || rc=$?
+		echo "# script hosts.sh ended: $rc"
+	} 2>&1 | tee "$out"
+	count hosts hosts.sh "$out"
+}
+
 # A script that no suite runs is one that someone thinks is run.
 if [ "$table" = "$TOP/vm/suites" ]; then
 	for s in "$tests"/*.sh; do
 		s=${s##*/}
 		case $s in
-		'*.sh'|lib.sh|bench.sh) continue ;;
+		'*.sh'|lib.sh|bench.sh|host.sh) continue ;;
 		esac
 		cat "$TOP"/vm/suites* | grep -v '^#' | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
 			result fail harness "a suite runs $s" "none in $table does"
@@ -212,6 +227,8 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 		3<&- 2>&1 | sed -u "s/^/[$name] /" &
 done 3<"$table"
 wait
+# nothing beside it: each of its guests is to run while the other does
+if [ -n "$hosts" ]; then hosts; fi
 
 # ---- the sum
 

@@ -725,6 +725,123 @@ static int cmd_poison(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * Hosts that share memory: one writes records, the other reads each of them.
+ *
+ * The file has three parts of equal size: the flag, which says how many rounds
+ * the writer is through with; how many the reader is through with; and the
+ * record, whose words are all the number of its round. What was written is
+ * written back before anything else is. The reader goes on where the one
+ * before it stopped, so that the file is to be zeroed first.
+ */
+#define RECORD 65536UL
+#define GAVE_UP UINT64_MAX
+
+struct handover {
+	uint64_t *flag, *done, *record;
+	size_t words;
+};
+
+static struct handover map_handover(const char *path)
+{
+	int fd = open_file(path, O_RDWR);
+	uint64_t part = file_size(fd) / 3;
+	struct handover h = { .words = (part < RECORD ? part : RECORD) / 8 };
+	char *p;
+
+	if (!part || part % PAGE)
+		die("%s is not three times some pages", path);
+	p = map_file(fd, 0, 3 * part, PROT_READ | PROT_WRITE, MAP_SHARED);
+	h.flag = (uint64_t *)p;
+	h.done = (uint64_t *)(p + part);
+	h.record = (uint64_t *)(p + 2 * part);
+	return h;
+}
+
+static void write_back(void *p, size_t len)
+{
+	if (msync(p, len, MS_SYNC))
+		die("msync: %s", errname(errno));
+}
+
+static void store_and_write_back(uint64_t *p, uint64_t val)
+{
+	__atomic_store_n(p, val, __ATOMIC_RELEASE);
+	write_back(p, sizeof(*p));
+}
+
+/* Until *p is at least @val */
+static bool spin(uint64_t *p, uint64_t val, double seconds)
+{
+	double end = now() + seconds;
+
+	while (__atomic_load_n(p, __ATOMIC_ACQUIRE) < val)
+		if (now() > end)
+			return false;
+	return true;
+}
+
+static void write_record(struct handover *h, uint64_t round)
+{
+	size_t i;
+
+	for (i = 0; i < h->words; i++)
+		__atomic_store_n(&h->record[i], round, __ATOMIC_RELAXED);
+	write_back(h->record, h->words * 8);
+}
+
+static int cmd_flagwriter(int argc, char **argv)
+{
+	struct handover h = map_handover(argv[1]);
+	uint64_t rounds = number(argv[2]), round;
+	double seconds = number(argv[3]);
+	bool early = argc == 5 && !strcmp(argv[4], "early");
+
+	for (round = 1; round <= rounds; round++) {
+		if (!early)
+			write_record(&h, round);
+		store_and_write_back(h.flag, round);
+		if (early)
+			write_record(&h, round);
+		if (!spin(h.done, round, seconds))
+			die("no reader in round %llu",
+			    (unsigned long long)round);
+		if (*h.done == GAVE_UP)
+			die("the reader gave up in round %llu",
+			    (unsigned long long)round);
+	}
+	printf("%llu rounds\n", (unsigned long long)rounds);
+	return 0;
+}
+
+static int cmd_flagreader(int argc, char **argv)
+{
+	struct handover h = map_handover(argv[1]);
+	uint64_t rounds = number(argv[2]), round, word;
+	double seconds = number(argv[3]);
+	size_t i;
+
+	for (round = *h.done + 1; round <= rounds; round++) {
+		if (!spin(h.flag, round, seconds)) {
+			printf("silent after %llu rounds\n",
+			       (unsigned long long)round - 1);
+			return 1;
+		}
+		for (i = 0; i < h.words; i++) {
+			word = __atomic_load_n(&h.record[i], __ATOMIC_RELAXED);
+			if (word == round)
+				continue;
+			store_and_write_back(h.done, GAVE_UP);
+			die("word %zu is of round %llu, the flag of %llu", i,
+			    (unsigned long long)word,
+			    (unsigned long long)round);
+		}
+		store_and_write_back(h.done, round);
+	}
+	printf("%llu rounds\n", (unsigned long long)rounds);
+	return 0;
+}
+
 /* Storms: processes that do one thing until the time is over */
 
 static int storm(int procs, double seconds, const char *what,
@@ -1150,6 +1267,8 @@ static const struct command commands[] = {
 	{ "hold",       2, 3, cmd_hold,       "PATH OFFSET [r|w][p|s][h][e]" },
 	{ "pin",        2, 3, cmd_pin,        "PATH OFFSET [r|w][h]" },
 	{ "poison",     2, 3, cmd_poison,     "PATH OFFSET [r|w][h]" },
+	{ "flagwriter", 3, 4, cmd_flagwriter, "PATH ROUNDS SECONDS [early]" },
+	{ "flagreader", 3, 3, cmd_flagreader, "PATH ROUNDS SECONDS" },
 	{ "faultstorm", 3, 3, cmd_faultstorm, "PATH SECONDS PROCESSES" },
 	{ "iostorm",    3, 3, cmd_iostorm,    "PATH SECONDS PROCESSES" },
 	{ "try",        2, 5, cmd_try,
