@@ -121,7 +121,7 @@ if [ -f "$TOP/vm/allow" ]; then allow=(--allow "$TOP/vm/allow"); fi
 
 # suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS
 suite() {
-	local name=$1 kernel out rc log env=
+	local name=$1 kernel out rc log env='' cpus
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
 	out=$CACHE/logs/test-$name.out
@@ -129,7 +129,11 @@ suite() {
 	mkdir -p "$CACHE/logs"
 	echo "# suite $name: $2 kernel, $3, $4 processors"
 	rc=0
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" -c "$4" -t "$5" -a "$8" \
+	case $4 in
+	i) cpus=(-i) ;;
+	*) cpus=(-c "$4") ;;
+	esac
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" \
 		-n "test-$name" -- \
 		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
 	count "$name" "$6" "$out"

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What things may cost at most, in instructions: only where the clock counts
+# them (COUNTS=instructions), on a device of 4 GiB.
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+MB=$((1 << 20))
+
+# at_most LIMIT WHAT COST
+at_most() {
+	echo "# $2: $3 of $1" >&"$REPORT"
+	[ "${3%.*}" -le "$1" ] || fail "$2 takes $3 instructions, not $1"
+}
+
+# lookup RANGES: a translation of the last page of a device of so many ranges
+lookup() {
+	local start n=$1 i cost devt ranges=()
+
+	start=$(region_start "$DEV")
+	for ((i = 0; i < n; i++)); do
+		ranges+=("$(printf '%x-%x' $((start + i * 4 * MB)) \
+			$((start + (i * 4 + 2) * MB - 1)))")
+	done
+	remap "$DEV" "${ranges[@]}"
+	mode "$DEV" famfs
+	devt=$(cat "$BUS/devices/$DEV/dev")
+	probe bench "$devt" 0 1 1000 >/dev/null
+	cost=$(probe bench "$devt" $((n * 512 - 1)) 1 100000)
+	COST=${cost%%.*}
+	mode "$DEV" none
+}
+
+translation() {
+	local one
+
+	lookup 1
+	one=$COST
+	at_most 120 "translation with 1 range" "$one"
+	lookup 512
+	at_most $((2 * one)) "translation with 512 ranges" "$COST"
+	resize "$DEV" "$SIZE"
+}
+
+# The least of some times: a wait for a grace period counts, too
+bind_and_unbind() {
+	local i cost bind=() unbind=() drv=$BUS/drivers/fsdev_dax
+
+	resize "$DEV" $((4096 * MB))
+	mode "$DEV" famfs
+	for i in 1 2 3 4; do
+		unbind+=("$("$DIR/daxbench" write $drv/unbind "$DEV")")
+		bind+=("$("$DIR/daxbench" write $drv/bind "$DEV")")
+	done
+	resize "$DEV" "$SIZE"
+	# as fs-dax on pmem takes without the series, and half of that
+	at_most 14600000 "unbinding 4 GiB that nobody held" "$(least "${unbind[@]}")"
+	at_most 23800000 "binding 4 GiB" "$(least "${bind[@]}")"
+}
+
+least() { printf '%s\n' "$@" | sort -n | head -n 1; }
+
+exec {REPORT}>&1
+[ "$COUNTS" = instructions ] || {
+	ktap_print_header
+	skip_all "the clock does not count instructions"
+}
+run_tests translation bind_and_unbind
