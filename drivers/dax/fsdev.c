@@ -44,6 +44,9 @@ static long fsdev_span(struct dev_dax *dev_dax, pgoff_t pgoff,
 		*kaddr = __va(phys);
 	if (pfn)
 		*pfn = PHYS_PFN(phys);
+	*bad = false;
+	if (likely(!dax_poison_any(dev_dax)))
+		return nr_pages;
 	return dax_poison_span(dev_dax, pgoff, nr_pages, bad);
 }
 

@@ -191,8 +191,7 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 	unsigned long pfn;
 
 	*bad = false;
-	if (likely(!READ_ONCE(dax_region->bb.count) &&
-		   !READ_ONCE(dax_region->bb_overflow)))
+	if (likely(!dax_poison_any(dev_dax)))
 		return nr_pages;
 
 	/* badblocks_check() counts sectors in an int */
