@@ -25,13 +25,12 @@
 #define FSDEV_WARN_INTERVAL (5 * HZ)
 
 /*
- * Translate, and divide by the record of memory errors.
- * Return: how many pages from @pgoff on are contiguous and as good or @bad as
- * the first, at most @nr_pages; %-ERANGE if @pgoff is outside the device.
+ * Return: how many pages from @pgoff on are contiguous, at most @nr_pages;
+ * %-ERANGE if @pgoff is outside the device.
  */
-static long fsdev_span(struct dev_dax *dev_dax, pgoff_t pgoff,
-		       unsigned long nr_pages, void **kaddr, unsigned long *pfn,
-		       bool *bad)
+static long fsdev_translate(struct dev_dax *dev_dax, pgoff_t pgoff,
+			    unsigned long nr_pages, void **kaddr,
+			    unsigned long *pfn)
 {
 	phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &nr_pages);
 
@@ -44,40 +43,50 @@ static long fsdev_span(struct dev_dax *dev_dax, pgoff_t pgoff,
 		*kaddr = __va(phys);
 	if (pfn)
 		*pfn = PHYS_PFN(phys);
-	*bad = false;
-	if (likely(!dax_poison_any(dev_dax)))
-		return nr_pages;
-	return dax_poison_span(dev_dax, pgoff, nr_pages, bad);
+	return nr_pages;
+}
+
+/*
+ * Return: how many of @nr_pages are as good or bad as the first; %-EHWPOISON if
+ * that is bad, and @mode does not allow for it.
+ */
+static noinline long fsdev_good_pages(struct dev_dax *dev_dax, pgoff_t pgoff,
+				      long nr_pages, enum dax_access_mode mode)
+{
+	bool bad;
+	long nr = dax_poison_span(dev_dax, pgoff, nr_pages, &bad);
+
+	return bad && mode != DAX_RECOVERY_WRITE ? -EHWPOISON : nr;
 }
 
 static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 				long nr_pages, enum dax_access_mode mode,
 				void **kaddr, unsigned long *pfn)
 {
-	struct dev_dax *dev_dax = dax_get_private(dax_dev);
-	bool bad;
+	struct dev_dax *dev_dax = dax_dev->private;
 	long nr;
 
-	nr = fsdev_span(dev_dax, pgoff, nr_pages, kaddr, pfn, &bad);
-	if (nr > 0 && bad && mode != DAX_RECOVERY_WRITE)
-		return -EHWPOISON;
-	return nr;
+	nr = fsdev_translate(dev_dax, pgoff, nr_pages, kaddr, pfn);
+	if (nr < 0 || likely(!dax_poison_any(dev_dax)))
+		return nr;
+	return fsdev_good_pages(dev_dax, pgoff, nr, mode);
 }
 
 static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 				 size_t nr_pages)
 {
-	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+	struct dev_dax *dev_dax = dax_dev->private;
 
 	while (nr_pages) {
 		void *kaddr;
 		bool bad;
 		long nr;
 
-		nr = fsdev_span(dev_dax, pgoff, nr_pages, &kaddr, NULL, &bad);
+		nr = fsdev_translate(dev_dax, pgoff, nr_pages, &kaddr, NULL);
 		if (nr < 0)
 			return nr;
 
+		nr = dax_poison_span(dev_dax, pgoff, nr, &bad);
 		if (bad)
 			dax_poison_touch(dev_dax, pgoff, kaddr, nr);
 		memset(kaddr, 0, PFN_PHYS(nr));
@@ -95,7 +104,7 @@ static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 				   void *addr, size_t bytes,
 				   struct iov_iter *iter)
 {
-	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+	struct dev_dax *dev_dax = dax_dev->private;
 	long nr = PHYS_PFN(bytes), nr_written, nr_good;
 	size_t done;
 
