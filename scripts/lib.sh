@@ -54,13 +54,24 @@ need_disk() {
 			"free some space, or set FSDEV_CACHE to a folder on a larger disk"
 }
 
+# available_mem: in MiB
+available_mem() {
+	awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo
+}
+
 # need_mem MIB WHAT
 need_mem() {
 	local have
-	have=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+	have=$(available_mem)
 	[ "$have" -ge "$1" ] ||
 		die "$2 needs $1 MiB of memory, this machine has $have MiB available" \
 			"end other programs, or use a machine with more memory"
+}
+
+# need_machine: early, what "make demo" and "make test" take from nothing
+need_machine() {
+	need_mem 6144 "a guest"
+	[ -f "$CACHE/trees/work/lean/bzImage" ] || need_disk "$CACHE" 10000 "the first run"
 }
 
 # lock FILE [-s]: holds an exclusive (-s: shared) lock until the script ends
@@ -75,14 +86,46 @@ lock() {
 	fi
 }
 
-# A scratch folder in the cache, removed when the script ends however it ends.
+# start COMMAND...: in the background, in a process group of its own, so that
+# all of it can be ended (scratch does that when the script ends)
+start() {
+	set -m
+	"$@" </dev/null &
+	set +m
+}
+
+# start_and_wait COMMAND...: a signal ends the script at once, and COMMAND
+start_and_wait() {
+	start "$@"
+	wait $!
+}
+
+# What was started ends with the script, and its scratch folder goes.
+clean_up() {
+	local pid n
+	trap '' HUP INT TERM PIPE
+	for pid in $(jobs -p); do
+		kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || :
+		for n in {1..50}; do
+			kill -0 -- "-$pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL -- "-$pid" 2>/dev/null || :
+	done
+	wait 2>/dev/null
+	rm -rf -- "$SCRATCH"
+}
+
+# A scratch folder in the cache, removed when the script ends however it ends;
+# SIGKILL leaves it to a run on another day.
 SCRATCH=
 scratch() {
 	[ -z "$SCRATCH" ] || return 0
 	mkdir -p "$CACHE/tmp" || die "cannot create $CACHE/tmp" \
 		"set FSDEV_CACHE to a folder that you can write to"
+	find "$CACHE/tmp" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf -- {} + 2>/dev/null || :
 	SCRATCH=$(mktemp -d "$CACHE/tmp/XXXXXXXX")
-	trap 'rm -rf -- "$SCRATCH"' EXIT
+	trap clean_up EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

@@ -24,6 +24,11 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 
 arguments=("$@")
+# a guest must not hold the locks of whoever starts it
+for fd in /proc/$$/fd/*; do
+	fd=${fd##*/}
+	if [ "$fd" -ge 10 ] && [ "$fd" -lt 255 ]; then exec {fd}>&-; fi
+done
 kernel='' scripts='' mem=7G cpus=2 limit=1800 append='' extra='' coldplug=y blacklist='' icount='' name=guest shell=''
 boot_limit=${FSDEV_BOOT_LIMIT:-300}
 while getopts k:s:m:c:t:a:q:b:din:x o; do
@@ -59,6 +64,8 @@ esac
 need_mem $((mib * 3 / 4 + 300)) "a guest of $mem"
 rootfs=$("$TOP/vm/rootfs.sh")
 scratch
+# it clears up also when nobody reads any more what it says
+trap '' PIPE
 
 # ---- the folder with logs, and the image with the scripts
 
@@ -98,11 +105,13 @@ kvm_works() {
 
 # Intel's, for their machine checks can be injected; la57 is slow and unused
 cpu=max,la57=off,vendor=GenuineIntel
+accel=
 if [ -n "$icount" ]; then
 	cpus=1
 	args+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "$cpu")
 elif [ "${FSDEV_ACCEL:-}" != tcg ] && { [ "${FSDEV_ACCEL:-}" = kvm ] || kvm_works; }; then
 	args+=(-accel kvm -cpu host)
+	accel=kvm
 else
 	args+=(-accel "tcg,thread=multi" -cpu "$cpu")
 fi
@@ -140,9 +149,8 @@ args+=(-serial "file:$logs/console.log"
 mkfifo "$SCRATCH/out"
 cat <"$SCRATCH/out" &
 reader=$!
-qemu-system-x86_64 "${args[@]}" </dev/null >"$logs/qemu.log" 2>&1 &
+setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" </dev/null >"$logs/qemu.log" 2>&1 &
 qemu=$!
-trap 'kill -KILL "$qemu" "$reader" 2>/dev/null || :; rm -rf -- "$SCRATCH"' EXIT
 
 started=$SECONDS
 hung=
@@ -167,13 +175,17 @@ for _ in 1 2 3 4 5; do
 done
 kill "$reader" 2>/dev/null || :
 wait "$reader" 2>/dev/null || :
-trap 'rm -rf -- "$SCRATCH"' EXIT
 
 # The last of the console, for a reader who has to find out why.
 show_console() {
 	echo "       the end of its console ($logs/console.log):" >&2
 	tr -d '\r' <"$logs/console.log" | tail -n "${1:-30}" | sed 's/^/       | /' >&2
 	if [ -s "$logs/qemu.log" ]; then sed 's/^/       qemu: /' "$logs/qemu.log" | tail -n 5 >&2; fi
+	sed 's/^/       /' >&2 <<-END
+	What to do: run it again, with fewer other programs running. If it is always so,
+	"make shell" is such a guest to look into by hand${accel:+; FSDEV_ACCEL=tcg does without KVM}.
+	On a very slow machine FSDEV_BOOT_LIMIT=SECONDS (now $boot_limit) gives it longer to boot.
+	END
 }
 
 rc=$(sed -n 's/^exit //p' "$SCRATCH/status")

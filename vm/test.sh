@@ -9,6 +9,8 @@
 #
 #   -f FILE	the table (default: vm/suites)
 #   NAME	these suites only; "kunit" and "hosts" are some
+#
+# A test that was skipped has failed, unless vm/skips names it.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
@@ -33,15 +35,16 @@ for name; do
 		die "no suite is called $name" "there are: kunit hosts $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
 done
 
+need_machine
 "$TOP/scripts/deps.sh"
-mkdir -p "$CACHE"
 lock "$CACHE/test.lock"
-"$TOP/scripts/tree.sh" --internal "$WORK_TREE"
-"$TOP/vm/rootfs.sh" >/dev/null
+scratch
+start_and_wait "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
+start_and_wait "$TOP/vm/rootfs.sh" >/dev/null
 tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 
-results=$(mktemp "$CACHE/results.XXXXXX")
-trap 'rm -f "$results"' EXIT
+results=$SCRATCH/results
+: >"$results"
 
 # result pass|fail|skip SUITE NAME [REASON]: one of our own
 result() {
@@ -63,7 +66,7 @@ count() {
 	}
 	function finish() {
 		if (script == "") return
-		if (whole) { put("skip", "all of it", whole) }
+		if (whole) put("fail", "the script", "it skipped all of it: " whole)
 		else if (plan == "") put("fail", "the script", "it printed no plan")
 		else if (seen != plan) put("fail", "the script", "it planned " plan " tests and reported " seen)
 		if (!ended) put("fail", "the script", "it did not end")
@@ -121,6 +124,10 @@ if [ -f "$TOP/vm/allow" ]; then allow=(--allow "$TOP/vm/allow"); fi
 
 # suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS
 suite() {
+	run_suite "$@" 2>&1 | sed -u "s/^/[$1] /"
+}
+
+run_suite() {
 	local name=$1 kernel out rc log env='' cpus
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
@@ -156,7 +163,8 @@ suite() {
 # The KUnit tests, by the kernel's own runner.
 kunit() {
 	local out=$CACHE/logs/kunit.out build=$CACHE/trees/work/kunit line part n
-	mkdir -p "$CACHE/logs" "$build"
+	need_disk "$build" 500 "the KUnit kernel"
+	mkdir -p "$CACHE/logs"
 	echo "# suite kunit"
 	(
 		build_env
@@ -165,17 +173,18 @@ kunit() {
 			python3 tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=drivers/dax/tests \
 			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache gcc" --timeout=900
 	) </dev/null 2>&1 | tee "$out" || :
+	# one by one: these have names
+	sed -n '/===/d; s/^.*\[SKIPPED\] *\([^ ]*\).*/skip\tkunit\t\1\tsee above/p' "$out" >>"$results"
 	line=$(sed -n 's/^.*Testing complete\. Ran \([0-9]* tests.*\)/\1/p' "$out" | tail -n 1)
 	if [ -z "$line" ]; then
 		result fail kunit "KUnit tests" "they did not run to the end: $out"
 		return
 	fi
-	for part in passed failed crashed errors skipped; do
+	for part in passed failed crashed errors; do
 		n=$(printf %s "$line" | sed -n "s/.*$part: \([0-9]*\).*/\1/p")
 		for ((; ${n:-0} > 0; n--)); do
 			case $part in
 			passed) printf 'pass\tkunit\ta test\t\n' ;;
-			skipped) printf 'skip\tkunit\ta test\tsee [SKIPPED] above\n' ;;
 			*) printf 'fail\tkunit\ta test\t%s: see above\n' "$part" ;;
 			esac
 		done
@@ -215,7 +224,16 @@ if [ "$table" = "$TOP/vm/suites" ]; then
 	done
 fi
 
-if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then kunit; fi
+if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
+	start kunit
+	wait $! || result fail kunit "it ran" "it died before its verdict: see above"
+fi
+
+# Two guests at a time, if there is memory for two of the largest.
+guests=2
+mib=$(awk -F '\t' '!/^#/ && NF { m = $3 * ($3 ~ /G$/ ? 1024 : 1); if (m > max) max = m } END { print max + 300 }' "$table")
+if [ "$(available_mem)" -lt $((2 * mib)) ]; then guests=1; fi
+started=()
 
 while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 	case $name in ''|'#'*) continue ;; esac
@@ -224,18 +242,30 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 	*) continue ;;
 	esac
 	[ -n "$args" ] || die "$table: the line of $name has fewer than 8 columns"
-	"$TOP/vm/kernel.sh" "$flavour" "$WORK_TREE" >/dev/null
-	# two guests at a time
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || :; done
-	suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" \
-		3<&- 2>&1 | sed -u "s/^/[$name] /" &
+	start_and_wait "$TOP/vm/kernel.sh" "$flavour" "$WORK_TREE" >/dev/null
+	while [ "$(jobs -rp | wc -l)" -ge $guests ]; do wait -n || :; done
+	started+=("$name")
+	start suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" 3<&-
 done 3<"$table"
 wait
+for name in "${started[@]}"; do
+	cut -f 2,3 "$results" | grep -qxF "$name	the guest ended normally" ||
+		result fail "$name" "it ran" "it died before its verdict: see above"
+done
 # nothing beside it: each of its guests is to run while the other does
-if [ -n "$hosts" ]; then hosts; fi
+if [ -n "$hosts" ]; then
+	start hosts
+	wait $! || result fail hosts "it ran" "it died before its verdict: see above"
+fi
 
 # ---- the sum
 
+awk -F '\t' -v OFS='\t' '
+FILENAME != "-" { if ($0 !~ /^#/ && NF) allowed[$1]; next }
+{ script = $2; sub(/^[^\/]*\//, "", script) }
+$1 == "skip" && !((script "/" $3) in allowed) { $1 = "fail"; $4 = "skipped: " $4 }
+{ print }' "$TOP/vm/skips" - <"$results" >"$SCRATCH/sum"
+results=$SCRATCH/sum
 passed=$(grep -c '^pass' "$results" || :)
 failed=$(grep -c '^fail' "$results" || :)
 skipped=$(grep -c '^skip' "$results" || :)
