@@ -36,11 +36,9 @@ check:
 	@scripts/check.sh
 
 tree:
-	@scripts/deps.sh build
 	@scripts/tree.sh "$(DEST)"
 
 series:
-	@scripts/deps.sh build
 	@scripts/series.sh "$(DEST)"
 
 refresh:

@@ -7,18 +7,20 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# What each set has; NAME=COMMAND where a package's command has another name,
+# NAME= where it has none.
 packages() {
 	case $1 in
 	build)
-		echo "git make gcc libc6-dev bc flex bison libelf-dev libssl-dev ccache cpio kmod"
-		echo "rsync xz-utils zstd perl python3 ca-certificates debian-archive-keyring"
+		echo "git make gcc libc6-dev= bc flex bison libelf-dev= libssl-dev= ccache cpio kmod"
+		echo "rsync xz-utils=xz zstd perl python3 ca-certificates= debian-archive-keyring="
 		;;
 	guest)
-		echo "qemu-system-x86 mmdebstrap squashfs-tools"
-		[ "$(id -u)" = 0 ] || echo "uidmap"
+		echo "qemu-system-x86=qemu-system-x86_64 mmdebstrap squashfs-tools=mksquashfs"
+		[ "$(id -u)" = 0 ] || echo "uidmap=newuidmap"
 		;;
 	check)
-		echo "sparse coccinelle codespell shellcheck python3-ply python3-git"
+		echo "sparse coccinelle=spatch codespell shellcheck python3-ply= python3-git="
 		;;
 	*)
 		die "no such set of packages: $1" "usage: $0 [build|guest|check]..."
@@ -26,19 +28,30 @@ packages() {
 	esac
 }
 
-command -v apt-get >/dev/null ||
-	die "this machine has no apt-get: only Debian 12 or later can install what is missing by itself" \
-		"elsewhere, install these: $(packages build | tr '\n' ' ')$(packages guest | tr '\n' ' ')"
+# there PACKAGE COMMAND: elsewhere than on Debian the command has to do
+there() {
+	if command -v dpkg-query >/dev/null; then
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+	else
+		[ -z "$2" ] || command -v "$2" >/dev/null
+	fi
+}
 
 [ $# -gt 0 ] || set -- build guest
 missing=()
 for set; do
 	for p in $(packages "$set"); do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] ||
-			missing+=("$p")
+		there "${p%=*}" "${p#*=}" || missing+=("${p%=*}")
 	done
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
+
+command -v apt-get >/dev/null ||
+	die "these packages are missing: ${missing[*]}" \
+		"without apt-get (Debian) install what has these programs here, by hand"
+[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+	die "these packages are missing: ${missing[*]}" \
+		"have them installed, as root: apt-get install ${missing[*]}"
 
 say "installing ${missing[*]}"
 install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")

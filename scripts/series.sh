@@ -11,7 +11,6 @@
 
 dest=${1:-}
 [ -n "$dest" ] || die "no destination" "usage: make series DEST=folder"
-need_tool git git
 scratch
 
 if [ "$dest" != --check ] && [ -d "$dest" ]; then

@@ -25,7 +25,9 @@ esac
 dest=${1:-}
 [ -n "$dest" ] || die "no destination" "usage: make tree DEST=folder"
 count=${2:-all}
+[[ $count =~ ^(all|[0-9]+)$ ]] || die "$count is not a number of patches"
 
+[ -n "$internal" ] || "$TOP/scripts/deps.sh" build
 need_tool git git
 
 if [ -n "$internal" ]; then
@@ -78,6 +80,9 @@ make_base() {
 		git -C "$SCRATCH/base.git" config gc.auto 0
 		mv -T "$SCRATCH/base.git" "$base_git"
 	fi
+	# what a run that was killed left
+	rm -f "$base_git"/*.lock "$base_git"/indexes/*.lock "$base_git"/refs/heads/*.lock \
+		"$base_git"/objects/pack/tmp_*
 	date=$(stat -c %Y "$src/Makefile")
 	if [ -z "${KERNEL_SRC:-}" ]; then
 		id=$(cat "$base_git/indexes/${src##*/}.id" 2>/dev/null || true)
@@ -210,7 +215,11 @@ make_base
 # ---- the destination: a new repository beside it, or the one of an earlier run
 
 mkdir -p "$(dirname "$dest")"
-[ -z "$internal" ] || lock "$dest.lock"
+if [ -n "$internal" ]; then
+	lock "$dest.lock"
+	# what a run that was killed left
+	rm -rf "$dest".tmp.* "$dest"/.git/*.lock "$dest"/.git/refs/heads/*.lock
+fi
 new=
 if [ -n "$bare" ]; then
 	[ -d "$dest" ] || git init -q --bare -b fsdev "$dest"
