@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # What this repository can do; each target is a script that says more at its
-# head. KERNEL_SRC=dir uses that kernel tree instead of fetching one,
-# FSDEV_CACHE=dir keeps downloads and builds there instead of ~/.cache/fsdev.
+# head. README.md has the variables.
 
-export KERNEL_SRC FSDEV_CACHE
+export KERNEL_SRC FSDEV_CACHE FSDEV_MIRROR FSDEV_ACCEL FSDEV_BOOT_LIMIT JOBS
 
 help:
 	@echo 'make demo               famfs mode of a dax device, shown in a guest'
 	@echo 'make test               all tests (SUITES="name..." for some)'
 	@echo 'make soak               the stress tests, for long (MINUTES=30)'
 	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
-	@echo 'make check              checkpatch, sparse and the like; each patch builds'
+	@echo 'make check              checkpatch, sparse and the like; each patch compiles'
 	@echo 'make tree DEST=dir      a git tree of the kernel with the series on it'
 	@echo 'make series DEST=dir    the series as mails, for git am'
 	@echo 'make refresh TREE=dir   take the commits of such a tree back into patches/'
@@ -19,6 +18,7 @@ help:
 	@echo 'make clean              remove all that was downloaded and built'
 	@echo
 	@echo 'KERNEL_SRC=dir          on any of them: this kernel tree instead of fetching one'
+	@echo 'FSDEV_CACHE=dir         downloads and builds go there instead of ~/.cache/fsdev'
 
 demo:
 	@vm/demo.sh

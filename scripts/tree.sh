@@ -70,6 +70,10 @@ add_base() {
 	GIT_DIR=$base_git GIT_INDEX_FILE=$2 git write-tree
 }
 
+no_base() {
+	die "cannot make the base commit of $src" "see git's message above; a full disk is the usual reason"
+}
+
 make_base() {
 	local tree date id origin
 
@@ -92,7 +96,7 @@ make_base() {
 		fi
 		need_disk "$CACHE" 3000 "the base tree"
 		say "making the base commit of Linux $version (a minute, once)"
-		tree=$(add_base "$src" "$SCRATCH/index")
+		tree=$(add_base "$src" "$SCRATCH/index") || no_base
 	elif [ "$(git -c safe.directory='*' -C "$src" rev-parse --show-toplevel 2>/dev/null)" = "$src" ]; then
 		tree=$(git -c safe.directory='*' -C "$src" rev-parse --verify -q 'HEAD^{tree}') ||
 			die "KERNEL_SRC=$src has no commit checked out" "check out the version to build on"
@@ -111,7 +115,7 @@ make_base() {
 		need_disk "$CACHE" 3000 "the base tree"
 		say "making the base commit of $src"
 		id=$(printf %s "$src" | sha1sum | cut -c1-16)
-		tree=$(add_base "$src" "$base_git/indexes/$id")
+		tree=$(add_base "$src" "$base_git/indexes/$id") || no_base
 	fi
 	origin=" (Debian linux-source)"
 	if [ -n "${KERNEL_SRC:-}" ]; then origin=; fi
@@ -309,7 +313,8 @@ cd "$work"
 if [ -n "$new" ]; then say "checking out"; fi
 git config fsdev.base "$base"
 if [ -n "$new" ] || [ -n "$internal" ]; then
-	git -c advice.detachedHead=false checkout -q -f -B fsdev "$head"
+	git -c advice.detachedHead=false checkout -q -f -B fsdev "$head" ||
+		die "cannot check out $work" "see git's message above; a full disk is the usual reason"
 	[ -n "$new" ] || git clean -qfdx
 else
 	git reset -q --keep "$head"
