@@ -151,6 +151,7 @@ cat <"$SCRATCH/out" &
 reader=$!
 setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" </dev/null >"$logs/qemu.log" 2>&1 &
 qemu=$!
+trap 'kill -KILL "$qemu" 2>/dev/null || :; clean_up' EXIT
 
 started=$SECONDS
 hung=
@@ -175,6 +176,7 @@ for _ in 1 2 3 4 5; do
 done
 kill "$reader" 2>/dev/null || :
 wait "$reader" 2>/dev/null || :
+trap clean_up EXIT
 
 # The last of the console, for a reader who has to find out why.
 show_console() {
