@@ -339,8 +339,8 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 EXPORT_SYMBOL_GPL(dax_poison_heal);
 
 /* The mark on a page is all there is about it, and goes with the struct page. */
-static int dax_poison_offline(struct notifier_block *nb,
-				    unsigned long action, void *arg)
+static int dax_poison_offline(struct notifier_block *nb, unsigned long action,
+			      void *arg)
 {
 	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
 	struct memory_notify *mem = arg;

@@ -73,6 +73,8 @@ int dt_map(struct inode *inode, u64 pos, struct dt_piece *piece)
  * @layout: layout of the file
  * @ext: an extent of it that contains @offset
  * @offset: offset in the device
+ *
+ * Return: the position.
  */
 u64 dt_extent_pos(const struct dt_layout *layout, const struct dt_extent *ext,
 		  u64 offset)
