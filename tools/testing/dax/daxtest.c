@@ -704,6 +704,33 @@ static int cmd_pin(int argc, char **argv)
 	return n == (ssize_t)PAGE ? 0 : 1;
 }
 
+/*
+ * Maps all of a file and reads every page, says how many could be read and how
+ * many not, and does it again for each line on its standard input but a q.
+ */
+static int cmd_scan(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDONLY);
+	uint64_t size = file_size(fd), off, val;
+	char *p = map_file(fd, 0, size, PROT_READ, MAP_SHARED), line[16];
+
+	catch_bus();
+	printf("ready ");
+	do {
+		unsigned int good = 0, bad = 0;
+
+		for (off = 0; off < size; off += PAGE) {
+			if (try_access((void *)(p + off), false, &val))
+				bad++;
+			else
+				good++;
+		}
+		printf("good %u bad %u\n", good, bad);
+		fflush(stdout);
+	} while (fgets(line, sizeof(line), stdin) && *line != 'q');
+	return 0;
+}
+
 /* The signal for the one who did it comes before madvise(2) returns */
 static int cmd_poison(int argc, char **argv)
 {
@@ -858,6 +885,7 @@ static int storm(int procs, double seconds, const char *what,
 
 		if (fork())
 			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (now() < end)
 			fn(&state, &count[2 * i], &count[2 * i + 1]);
 		_exit(0);
@@ -926,6 +954,27 @@ static int cmd_iostorm(int argc, char **argv)
 	target.fd = open_file(argv[1], O_RDWR);
 	target.size = file_size(target.fd);
 	return storm(number(argv[3]), number(argv[2]), "io", storm_rw);
+}
+
+static int cmd_msync(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDWR), rc;
+	uint64_t off = number(argv[2]), len = number(argv[3]);
+	char *p = map_file(fd, off, len, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	rc = msync(p, len, MS_SYNC);
+	printf("%s\n", errname(rc ? errno : 0));
+	return rc ? 1 : 0;
+}
+
+/* Whether the file is the memory itself, and not cached in other memory */
+static int cmd_isdax(int argc, char **argv)
+{
+	struct statx stx;
+
+	if (statx(AT_FDCWD, argv[1], 0, 0, &stx))
+		die("%s: statx: %s", argv[1], errname(errno));
+	return stx.stx_attributes & STATX_ATTR_DAX ? 0 : 1;
 }
 
 /* One system call, and the name of the error it gives */
@@ -1266,6 +1315,9 @@ static const struct command commands[] = {
 	{ "touch",      2, 3, cmd_touch,      "PATH OFFSET [r|w][p|s][h][e]" },
 	{ "hold",       2, 3, cmd_hold,       "PATH OFFSET [r|w][p|s][h][e]" },
 	{ "pin",        2, 3, cmd_pin,        "PATH OFFSET [r|w][h]" },
+	{ "scan",       1, 1, cmd_scan,       "PATH" },
+	{ "msync",      3, 3, cmd_msync,      "PATH OFFSET LENGTH" },
+	{ "isdax",      1, 1, cmd_isdax,      "PATH" },
 	{ "poison",     2, 3, cmd_poison,     "PATH OFFSET [r|w][h]" },
 	{ "flagwriter", 3, 4, cmd_flagwriter, "PATH ROUNDS SECONDS [early]" },
 	{ "flagreader", 3, 3, cmd_flagreader, "PATH ROUNDS SECONDS" },
