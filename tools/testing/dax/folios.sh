@@ -89,6 +89,76 @@ split_huge_mappings() {
 	check_pages "$DEV"
 }
 
+# unmap_super: what the filesystem does when it loses the device, without that
+unmap_super() {
+	is OK put "$STATS/$(mountpoint -d "$MNT")/stats" unmap
+}
+
+# dax_unmap_super() takes the pages from the files, which can have them again
+unmapped_by_the_filesystem() {
+	local who
+
+	famfs_mount
+	mkfile f 8M 0:2M:8M
+	mkfile g 4M 0:11M:4M
+	start h "$DT" hold "$MNT/f" 2M rh
+	start i "$DT" hold "$MNT/g" 4K r
+	start j "$DT" hold "$MNT/g" 8K rp
+	walk
+	is 512 count large
+	is 2 count ref
+	is 1 stat_of fault_pmd
+	is 2 stat_of fault_pte
+	is EINVAL put "$STATS/$(mountpoint -d "$MNT")/stats" map
+	unmap_super
+	check_pages "$DEV"
+	for who in h i j; do
+		tell $who r
+		is OK echo "$HEARD"
+	done
+	is 2 stat_of fault_pmd
+	is 4 stat_of fault_pte
+	walk
+	is 512 count large
+	is 2 count ref
+	for who in h i j; do
+		stop $who
+	done
+	# nobody has them, but the files
+	unmap_super
+	check_pages "$DEV"
+}
+
+# What has to be written back stays in its file, and only there; what is pinned
+# stays, too
+dirty_or_pinned_when_unmapped() {
+	famfs_mount
+	mkfile f 4M 0:2M:4M
+	mkfile g 4M 0:8M:4M
+	start h "$DT" hold "$MNT/f" 4K rw
+	start p "$DT" pin "$MNT/g" 4K r
+	walk
+	is 2 count ref
+	unmap_super
+	walk
+	is 1 count ref
+	is 1 count mapping
+	is 0 count mapcount
+	is OK put "$BUS/devices/$DEV/write_cache" 1
+	is OK "$DT" try fsync "$MNT/f"
+	unmap_super
+	walk
+	is 1 count ref
+	is 0 count mapping
+	stop p
+	unmap_super
+	check_pages "$DEV"
+	is OK put "$BUS/devices/$DEV/write_cache" 0
+	tell h w
+	is OK echo "$HEARD"
+	stop h
+}
+
 # unbinding does not need the umount; what is mapped then is revoke.sh's case
 after_unbind_under_a_mount() {
 	famfs_mount
@@ -138,6 +208,8 @@ run_tests \
 	mapped_files_and_after_umount \
 	after_truncate_and_unlink \
 	split_huge_mappings \
+	unmapped_by_the_filesystem \
+	dirty_or_pinned_when_unmapped \
 	after_unbind_under_a_mount \
 	shared_folios \
 	several_ranges

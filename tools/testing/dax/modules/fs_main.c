@@ -66,7 +66,24 @@ static int dt_stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "mf_offset %llu\n", READ_ONCE(dts->mf_offset));
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(dt_stats);
+
+/* "unmap": what a mount does that loses a device, while it has it still */
+static ssize_t dt_stats_write(struct file *file, const char __user *ubuf,
+			      size_t count, loff_t *pos)
+{
+	struct dt_sb *dts = file_inode(file)->i_private;
+	char buf[8] = "";
+
+	if (count >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	if (!sysfs_streq(buf, "unmap"))
+		return -EINVAL;
+	dax_unmap_super(dts->sb);
+	return count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(dt_stats);
 
 static int dt_totals_show(struct seq_file *m, void *unused)
 {
@@ -339,7 +356,7 @@ static int dt_fill_super(struct super_block *sb, struct fs_context *fc)
 	snprintf(name, sizeof(name), "%u:%u", MAJOR(sb->s_dev),
 		 MINOR(sb->s_dev));
 	dts->dir = debugfs_create_dir(name, dt_debugfs);
-	debugfs_create_file("stats", 0444, dts->dir, dts, &dt_stats_fops);
+	debugfs_create_file("stats", 0644, dts->dir, dts, &dt_stats_fops);
 	return 0;
 }
 
