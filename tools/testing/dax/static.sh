@@ -5,6 +5,7 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trace.bash"
 
 # namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
 namespace() {
@@ -73,7 +74,7 @@ data_offset() {
 	start=$(cat "$BUS/devices/$PMEM/resource")
 	is "1 pfn $(printf %#x $((start / 4096)))" probe access "$DEVT" 0 1
 	is "$((PSIZE / 4096)) pfn *" probe access "$DEVT" 0 $((PSIZE / 4096))
-	is 'E*' probe access "$DEVT" $((PSIZE / 4096)) 1
+	is ERANGE probe access "$DEVT" $((PSIZE / 4096)) 1
 	is "$PSIZE" probe size "$DEVT"
 	check_pages "$PMEM"
 	back
@@ -137,6 +138,117 @@ write_cache() {
 	is 0 cat "$BUS/devices/$DEV/write_cache"
 }
 
+# What is written back: files as the filesystem has them, and memory
+watch_flushing() {
+	# shellcheck disable=SC2016
+	trace_start fs_dax/dax_writeback_one \
+		'flush arch_wb_cache_pmem size=$arg2:u64'
+}
+
+sizes() { traced flush | sed 's/size=//g'; }
+
+# flushed SIZE...: since the last time, and each as an entry of a file
+flushed() {
+	is "$*" sizes
+	is $# times dax_writeback_one
+	trace_again
+}
+
+# write_back_by fsync|msync: of $MNT/f and $MNT/g, each on its own
+write_back_by() {
+	local m2=2097152
+
+	"$DT" mfill "$MNT/f" 1
+	tell h w
+	is OK echo "$HEARD"
+	trace_again
+
+	put "$WC" 0 >/dev/null
+	sync_file "$1" f
+	sync_file "$1" g
+	flushed
+	# nothing is forgotten meanwhile
+	put "$WC" 1 >/dev/null
+	sync_file "$1" f
+	flushed $m2 $m2 $m2 $m2
+	sync_file "$1" g
+	flushed 4096
+	# once is enough
+	sync_file "$1" f
+	sync_file "$1" g
+	flushed
+	# reading does not make it dirty, and writing does so again
+	tell h r
+	sync_file "$1" g
+	flushed
+	tell h w
+	is OK echo "$HEARD"
+	sync_file "$1" g
+	flushed 4096
+}
+
+# sync_file fsync|msync NAME
+sync_file() {
+	if [ "$1" = fsync ]; then
+		is OK "$DT" try fsync "$MNT/$2"
+	else
+		is OK "$DT" msync "$MNT/$2" 0 "$(stat -c %s "$MNT/$2")"
+	fi
+}
+
+# files_to_sync DEV
+files_to_sync() {
+	WC=$BUS/devices/$1/write_cache
+	mnt "$1"
+	mkfile f 8M 0:0:8M
+	mkfile g 1M 0:9M:1M
+	start h "$DT" hold "$MNT/g" 8K rw
+	watch_flushing
+}
+
+fsync_and_msync_write_back() {
+	static_famfs
+	files_to_sync "$PMEM"
+	write_back_by fsync
+	write_back_by msync
+	# no more than was asked for, but huge pages as a whole
+	"$DT" mfill "$MNT/f" 2
+	is OK "$DT" msync "$MNT/f" 3M 4K
+	flushed 2097152
+	is OK "$DT" msync "$MNT/f" 1M 2M
+	flushed 2097152
+	sync_file fsync f
+	flushed 2097152 2097152
+	stop h
+	umount "$MNT"
+	back
+
+	# volatile memory, which other hosts may share, does not by itself
+	mode "$DEV" famfs
+	files_to_sync "$DEV"
+	is 0 cat "$WC"
+	"$DT" mfill "$MNT/f" 1
+	sync_file fsync f
+	sync_file msync g
+	flushed
+	write_back_by fsync
+	write_back_by msync
+	put "$WC" 0
+}
+
+# The last one to know what is dirty is the driver
+unbinding_writes_back() {
+	static_famfs
+	files_to_sync "$PMEM"
+	"$DT" mfill "$MNT/f" 1 0 2M
+	unbind "$PMEM"
+	is '2097152 4096' sizes
+	stop h
+	umount "$MNT"
+	mode "$PMEM" famfs
+	back
+}
+
 memory_errors_at_the_right_offset() {
 	static_famfs
 	mnt "$PMEM"
@@ -154,18 +266,38 @@ memory_errors_at_the_right_offset() {
 	back
 }
 
-namespace_goes_away_under_a_mount() {
+# namespace_lost REVOKE: under mappings of both sizes
+namespace_lost() {
 	static_famfs
-	mnt "$PMEM" revoke=ignore
+	mnt "$PMEM" "revoke=$1"
 	mkfile f 4M 0:0:4M
+	mkfile g 1M 0:5M:1M
 	start h "$DT" hold "$MNT/f" 0 rwh
+	start i "$DT" hold "$MNT/g" 4K rw
+	is 1 stat_of fault_pmd
+	is 1 stat_of fault_pte
 	ndctl disable-namespace "$NS"
 	is 1 stat_of pre_remove
-	tell h r
-	is 'BUS_ADRERR *' echo "$HEARD"
+	for who in h i; do
+		tell $who r
+		is 'BUS_ADRERR *' echo "$HEARD"
+		tell $who w
+		is 'BUS_ADRERR *' echo "$HEARD"
+	done
+	is '@(EIO|ENXIO)' "$DT" try pread "$MNT/f" 0 4096
 	stop h
+	stop i
 	umount "$MNT"
 	ndctl enable-namespace "$NS"
+	retry test -e "$BUS/devices/$PMEM"
+	back
+}
+
+namespace_goes_away_under_a_mount() {
+	local who
+
+	namespace_lost ignore
+	namespace_lost careful
 }
 
 # fs_on_pmem TYPE OPTIONS OF MKFS
@@ -180,6 +312,8 @@ fs_on_pmem() {
 	mount -t "$fs" -o dax "/dev/$PMEM" "$MNT"
 	truncate -s 8M "$MNT/f"
 	fallocate -l 8M "$MNT/f"
+	# mount(8) does not tell of a filesystem that goes on without
+	"$DT" isdax "$MNT/f"
 	"$DT" mfill "$MNT/f" 1
 	"$DT" check "$MNT/f" 1
 	"$DT" fill "$MNT/f" 2
@@ -191,23 +325,71 @@ fs_on_pmem() {
 	umount "$MNT"
 }
 
-# A holder that does it right, on pmem
+# A holder that does it right, on pmem. One allocation group: of a file in any
+# but the last one, xfs_dax_notify_dev_failure() takes "the end of the group" + 1
+# to be 0, and is busy with 2^32 pages for half an hour.
 xfs_loses_its_device() {
-	fs_on_pmem xfs -q -f -m reflink=0
+	local disk
+
+	fs_on_pmem xfs --unsupported -q -f -m reflink=0,rmapbt=1 -d agcount=1
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
 	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
 	"$DT" mfill "$MNT/f" 1
 	start h "$DT" hold "$MNT/f" 0 rwh
-	ndctl disable-namespace "$NS"
+	# ndctl does not dare to while it is mounted
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	is OK put "$disk/driver/unbind" "${disk##*/}"
 	tell h r
 	is 'BUS_ADRERR *' echo "$HEARD"
 	stop h
 	is EIO "$DT" try pread "$MNT/f" 0 4096
 	umount "$MNT"
+	ndctl disable-namespace "$NS"
 	ndctl enable-namespace "$NS"
 	retry test -e "/dev/$PMEM"
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
 	umount "$MNT"
+}
+
+# Another filesystem that handles them, and a driver whose record of them comes
+# from the platform: it knows first, as it would from a machine check.
+xfs_with_a_memory_error() {
+	local block disk
+
+	command -v filefrag >/dev/null || skip "no filefrag"
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	fs_on_pmem xfs -q -f -m reflink=0,rmapbt=1
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	start h "$DT" hold "$MNT/f" 1M r
+	start early "$DT" hold "$MNT/f" 1M rwhe
+	start near "$DT" hold "$MNT/f" $((4096 + (1 << 20))) rwhe
+	block=$(filefrag -e -b4096 "$MNT/f" |
+		awk '$1 == "0:" { print $4 + 256 }')
+	is OK put "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn \
+		$(($(cat "$disk/resource") / 4096 + block))
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	tell h b
+	is OK echo "$HEARD"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	tell early r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	tell near b
+	is OK echo "$HEARD"
+	tell near w
+	is OK echo "$HEARD"
+	is 4096 "$DT" try pread "$MNT/f" $((4096 + (1 << 20))) 4096
+	stop h
+	stop early
+	stop near
 }
 
 # minors MAJOR: of the dax devices there are, with no character device of their own
@@ -247,12 +429,13 @@ device_mapper() {
 	is x dd if=$dm bs=1 skip=$((8195 * 4096)) count=1 status=none
 	blockdev --flushbufs "/dev/$PMEM"
 	cmp -n $((3 * 4096)) "/dev/$PMEM" /dev/zero
-	is 'E*' probe zero "$major:$minor" 16383 2
+	is EIO probe zero "$major:$minor" 16383 2
 
 	mkfs.ext4 -q -F -b 4096 $dm
 	mount -t ext4 -o dax $dm "$MNT"
 	grep -q "$dm.*dax" /proc/mounts
 	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
 	"$DT" mfill "$MNT/f" 1
 	"$DT" check "$MNT/f" 1
 }
@@ -267,9 +450,12 @@ run_tests \
 	struct_pages_on_the_device \
 	base_pages \
 	write_cache \
+	fsync_and_msync_write_back \
+	unbinding_writes_back \
 	memory_errors_at_the_right_offset \
 	namespace_goes_away_under_a_mount \
 	device_mapper \
 	ext4_with_dax \
 	xfs_with_dax \
-	xfs_loses_its_device
+	xfs_loses_its_device \
+	xfs_with_a_memory_error

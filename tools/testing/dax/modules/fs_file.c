@@ -234,6 +234,8 @@ static int dt_writepages(struct address_space *mapping,
 	if (!layout)
 		return 0;
 	dax_dev = dt_one_writeback(mapping->host, layout);
+	if (dax_dev && !dax_write_cache_enabled(dax_dev))
+		return 0;	/* dirty still, should it be turned on */
 	if (dax_dev)
 		return dax_writeback_mapping_range(mapping, dax_dev, wbc);
 
@@ -242,6 +244,8 @@ static int dt_writepages(struct address_space *mapping,
 		rc = dt_map(mapping->host, pos, &piece);
 		if (rc)
 			return rc == -ERANGE ? 0 : rc;
+		if (!dax_write_cache_enabled(piece.dev->dax_dev))
+			continue;
 		part.range_start = pos;
 		part.range_end = min_t(loff_t, wbc->range_end,
 				       piece.start + piece.len - 1);
