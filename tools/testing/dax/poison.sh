@@ -4,6 +4,7 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trace.bash"
 
 try() { "$DT" try "$@"; }
 
@@ -71,9 +72,9 @@ kept_away_from_users() {
 	# a read that runs into it gets what is before it
 	is 1000 try pread "$MNT/f" $((M1 - 1000)) 4096
 	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M r
-	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rw
-	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rh
-	is 'BUS_MCEERR_AR offset 0x100000 lsb *' "$DT" touch "$MNT/f" 1M rp
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M rw
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M rh
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M rp
 	is OK "$DT" touch "$MNT/f" $((M1 - 4096)) rw
 	is OK "$DT" touch "$MNT/f" $((M1 + 4096)) rwh
 	"$DT" check "$MNT/f" 1 $((M1 + 4096 + 8)) 1M
@@ -165,9 +166,9 @@ mapped_with_2M() {
 	[ "$(stat_of fault_pmd)" -ge 1 ] || fail "not mapped by 2 MiB"
 	inject $((3 * M1))
 	tell h b
-	is 'BUS_MCEERR_AO *' echo "$HEARD"
+	is 'BUS_MCEERR_AO offset 0x300000 lsb 12' echo "$HEARD"
 	tell h r
-	is 'BUS_MCEERR_AR offset 0x300000 *' echo "$HEARD"
+	is 'BUS_MCEERR_AR offset 0x300000 lsb 12' echo "$HEARD"
 	# the rest of the huge page goes on
 	tell i w
 	is OK echo "$HEARD"
@@ -183,7 +184,7 @@ mapped_with_2M() {
 
 by_madvise() {
 	healthy_file
-	is 'BUS_MCEERR_A[OR] offset 0x200000 *' "$DT" poison "$MNT/f" 2M
+	is 'BUS_MCEERR_AO offset 0x200000 lsb 12' "$DT" poison "$MNT/f" 2M
 	is '4096 8' badblocks
 	is 1 stat_of memory_failure
 	is $((2 * M1)) stat_of mf_offset
@@ -197,7 +198,7 @@ in_nobodys_memory() {
 	is 4096 try pread "$MNT/f" 0 4096
 	mkfile g 1M 0:64M:1M
 	is EIO try pread "$MNT/g" 0 4096
-	is 'BUS_MCEERR_AR *' "$DT" touch "$MNT/g" 0 r
+	is 'BUS_MCEERR_AR offset 0 lsb 12' "$DT" touch "$MNT/g" 0 r
 	"$DT" fill "$MNT/g" 1
 	"$DT" check "$MNT/g" 1
 }
@@ -214,9 +215,9 @@ several_owners() {
 	inject 65536
 	is 2 stat_of mf_owned
 	tell h r
-	is 'BUS_MCEERR_AR offset 0x10000 *' echo "$HEARD"
+	is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
 	tell i r
-	is 'BUS_MCEERR_AR offset 0x110000 *' echo "$HEARD"
+	is 'BUS_MCEERR_AR offset 0x110000 lsb 12' echo "$HEARD"
 	stop h
 	stop i
 	heal_all
@@ -230,7 +231,7 @@ in_a_stripe() {
 	start h "$DT" hold "$MNT/s" $((5 * 65536 + 8192)) rw
 	inject $((64 * M1 + 2 * 65536 + 8192))
 	tell h r
-	is 'BUS_MCEERR_AR offset 0x52000 *' echo "$HEARD"
+	is 'BUS_MCEERR_AR offset 0x52000 lsb 12' echo "$HEARD"
 	stop h
 	is EIO try pread "$MNT/s" $((5 * 65536 + 8192)) 4096
 	heal_all
@@ -262,7 +263,7 @@ between_two_holders() {
 	mnt "$DEV"
 	mkfile f 16M 0:0:16M
 	is EIO try pread "$MNT/f" 1M 4096
-	is 'BUS_MCEERR_AR *' "$DT" touch "$MNT/f" 1M r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M r
 	heal_all
 }
 
@@ -279,21 +280,120 @@ in_devdax_mode() {
 	heal_all
 }
 
+# kpageflag PFN BIT
+kpageflag() {
+	local flags
+
+	flags=$(od -An -tu8 -j $(($1 * 8)) -N 8 /proc/kpageflags)
+	[ $((flags >> $2 & 1)) = 1 ]
+}
+
+# As memory that anyone gets, which is the kernel's to find whom it hits. A free
+# page, of which there is one among these: nobody dies of it.
+in_system_ram_mode() {
+	local start pfn
+
+	[ -e /proc/kpageflags ] || skip "no /proc/kpageflags"
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	healthy_file
+	umount "$MNT"
+	read -r start _ <<<"$(ranges "$DEV")"
+	modprobe -q kmem || skip "no kmem"
+	mode "$DEV" system-ram
+	for ((pfn = (start + 64 * M1) / 4096; ; pfn++)); do
+		[ $pfn -lt $(((start + 128 * M1) / 4096)) ] ||
+			skip "all of the memory is in use"
+		! kpageflag $pfn 10 || break		# in the buddy allocator
+	done
+	is OK put $HWPOISON/corrupt-pfn $pfn
+	kpageflag $pfn 19 || fail "the page is not marked"
+	# taking it offline needs nobody's help
+	mode "$DEV" famfs
+	is "$((pfn * 8 - start / 512)) 8" badblocks
+	mnt "$DEV"
+	mkfile f 128M 0:0:128M
+	is EIO try pread "$MNT/f" $((pfn * 4096 - start)) 4096
+	"$DT" fill "$MNT/f" 1 $((pfn * 4096 - start)) 4096
+	is '' badblocks
+	"$DT" mcheck "$MNT/f" 1 $((pfn * 4096 - start)) 4096
+	umount "$MNT"
+	check_pages "$DEV"
+	mode "$DEV" system-ram
+	fails kpageflag $pfn 19
+	mode "$DEV" famfs
+	is '' badblocks
+	check_pages "$DEV"
+}
+
+# ignored HOW ACCESS: the page is gone from page tables all the same
+ignored() {
+	healthy_file "mf=$1"
+	start h "$DT" hold "$MNT/f" 1M "$2"
+	start near "$DT" hold "$MNT/f" $((M1 + 4096)) "$2"
+	is 'ready OK' echo "$HEARD"
+	inject $M1
+	is EIO try pread "$MNT/f" 1M 4096
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	tell near r
+	is OK echo "$HEARD"
+	heal_all
+	tell h w
+	is OK echo "$HEARD"
+	stop h
+	stop near
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
 holder_that_ignores_it() {
-	local how
+	local how access
 
 	for how in ignore0 eopnotsupp; do
-		healthy_file mf=$how
-		start h "$DT" hold "$MNT/f" 1M rw
-		inject $M1
-		is EIO try pread "$MNT/f" 1M 4096
-		tell h r
-		is 'BUS_MCEERR_AR *' echo "$HEARD"
-		stop h
-		heal_all
-		umount "$MNT"
-		check_pages "$DEV"
+		for access in rw rwh rws rwsh; do
+			ignored $how $access
+		done
 	done
+}
+
+# 200 errors, every 20th page, while all is mapped and unmapped by others. Half
+# of them are healed, by turns by writing and by zeroing.
+while_others_fault() {
+	local start i
+
+	healthy_file
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	start all "$DT" scan "$MNT/f"
+	is 'ready good 4096 bad 0' echo "$HEARD"
+	read -r start _ <<<"$(ranges "$DEV")"
+	"$DT" faultstorm "$MNT/f" 600 2 >"$T/storm" &
+	echo $! >"$T/storm.pid"
+	for i in $(seq 0 199); do
+		echo $((start / 4096 + 20 * i)) >$HWPOISON/corrupt-pfn
+		case $((i % 4)) in
+		1) is 4096 try pwrite "$MNT/f" $((80 * 1024 * i)) 4096 ;;
+		3) is OK probe zero "$DEVT" $((20 * i)) 1 ;;
+		esac
+	done
+	is 100 sh -c "wc -l <$BUS/devices/$DEV/badblocks"
+	# by mappings that were there, and by one that comes now
+	tell all r
+	is 'good 3996 bad 100' echo "$HEARD"
+	start new "$DT" scan "$MNT/f"
+	is 'ready good 3996 bad 100' echo "$HEARD"
+	for i in 0 2 100 198; do
+		is EIO try pread "$MNT/f" $((80 * 1024 * i)) 4096
+	done
+	kill -KILL "$(cat "$T/storm.pid")"
+	heal_all
+	tell all r
+	is 'good 4096 bad 0' echo "$HEARD"
+	tell new r
+	is 'good 4096 bad 0' echo "$HEARD"
+	stop all
+	stop new
+	retry umount "$MNT"
+	check_pages "$DEV"
 }
 
 on_every_range() {
@@ -337,38 +437,67 @@ truncate_and_unlink_a_bad_page() {
 	check_pages "$DEV"
 }
 
-# A machine check, "action optional", with all that comes with it: it unmaps
-# the page in the direct map, too. Only where injection is to one processor.
-machine_check() {
-	local mce=/sys/kernel/debug/mce-inject cpu pfn
+# scrubbed PFN: a machine check says that it found this page bad by itself
+# ("action optional"). Only where injection is to one processor.
+scrubbed() {
+	local mce=/sys/kernel/debug/mce-inject
 
-	grep -q GenuineIntel /proc/cpuinfo || skip "injects Intel's only"
-	modprobe -q mce-inject && [ -d $mce ] || skip "no mce-inject"
-	healthy_file
-	start early "$DT" hold "$MNT/f" 1M rwe
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
-	trap 'for_all_cpus 1' EXIT
 	for_all_cpus 0
 	echo hw >$mce/flags
 	echo 0 >$mce/cpu
-	echo $((pfn * 4096)) >$mce/addr
+	echo $(($1 * 4096)) >$mce/addr
 	echo 0x8c >$mce/misc			# a physical address, of a page
 	echo 0xbd000000000000c0 >$mce/status	# uncorrected, found by scrubbing
 	echo 1 >$mce/bank
 	retry recorded '2048 8'
 	for_all_cpus 1
-	tell early b
-	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
-	tell early r
-	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
-	is EIO try pread "$MNT/f" 1M 4096
-	is EHWPOISON probe access "$DEVT" 256 1
-	"$DT" fill "$MNT/f" 2 1M 4K
-	is '' badblocks
-	"$DT" check "$MNT/f" 2 1M 4K
-	tell early r
-	is OK echo "$HEARD"
+}
+
+# With a machine check comes what injected errors lack: the page is no longer
+# in the direct map. Before it is healed it cannot be read there, as the probes
+# do ("(fault)"), and then it can.
+machine_check() {
+	local pfn heal
+
+	grep -q GenuineIntel /proc/cpuinfo || skip "injects Intel's only"
+	modprobe -q mce-inject && [ -d /sys/kernel/debug/mce-inject ] ||
+		skip "no mce-inject"
+	healthy_file
+	start early "$DT" hold "$MNT/f" 1M rwe
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	# shellcheck disable=SC2016
+	trace_start 'out set_mce_nospec pfn=$arg1' \
+		'touch dax_poison_touch page=+0($arg1):string' \
+		'in clear_mce_nospec pfn=$arg1' \
+		'heal dax_poison_heal page=+0($arg3):string'
+	trap 'trace_stop; for_all_cpus 1' EXIT
+	for heal in 'fill f 2 1M 4K' 'fallocate zero f 1M 4K'; do
+		trace_again
+		scrubbed "$pfn"
+		tell early b
+		is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+		tell early r
+		is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+		is EIO try pread "$MNT/f" 1M 4096
+		is EHWPOISON probe access "$DEVT" 256 1
+		retry is 1 times out
+		is "pfn=$pfn" traced out
+
+		# shellcheck disable=SC2086
+		(cd "$MNT" && "$DT" $heal)
+		is '' badblocks
+		is "pfn=$pfn" traced in
+		is 'page=(fault)' traced touch
+		is 'page="*"' traced heal
+		tell early r
+		is OK echo "$HEARD"
+		tell early w
+		is OK echo "$HEARD"
+	done
+	"$DT" iszero "$MNT/f" $((M1 + 8)) 4088
+	"$DT" check "$MNT/f" 1 0 1M
+	"$DT" check "$MNT/f" 1 $((M1 + 4096)) 1M
 	stop early
 	umount "$MNT"
 	check_pages "$DEV"
@@ -417,7 +546,9 @@ run_tests \
 	remembered_over_umount_and_rebind \
 	between_two_holders \
 	in_devdax_mode \
+	in_system_ram_mode \
 	holder_that_ignores_it \
+	while_others_fault \
 	on_every_range \
 	truncate_and_unlink_a_bad_page \
 	poll_of_badblocks \
