@@ -40,4 +40,4 @@ trace_stop() {
 traced() { sed -n "s/^.* $1: ([^)]*) *//p" $TRACE/trace | paste -sd ' '; }
 
 # times NAME: how often
-times() { grep -c " $1: " $TRACE/trace || :; }
+times() { grep -ac " $1: " $TRACE/trace || :; }
