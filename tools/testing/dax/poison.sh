@@ -468,7 +468,7 @@ machine_check() {
 	pfn=${pfn##*pfn }
 	# shellcheck disable=SC2016
 	trace_start 'out set_mce_nospec pfn=$arg1' \
-		'touch dax_poison_touch page=+0($arg1):string' \
+		'touch dax_poison_touch page=+0($arg3):string' \
 		'in clear_mce_nospec pfn=$arg1' \
 		'heal dax_poison_heal page=+0($arg3):string'
 	trap 'trace_stop; for_all_cpus 1' EXIT
@@ -488,8 +488,10 @@ machine_check() {
 		(cd "$MNT" && "$DT" $heal)
 		is '' badblocks
 		is "pfn=$pfn" traced in
-		is 'page=(fault)' traced touch
-		is 'page="*"' traced heal
+		[[ $(traced touch) == 'page=(fault)' ]] ||
+			fail "the page was in the direct map"
+		[[ $(traced heal) == 'page="'*'"' ]] ||
+			fail "the page is not in the direct map"
 		tell early r
 		is OK echo "$HEARD"
 		tell early w
