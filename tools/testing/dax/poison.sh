@@ -463,7 +463,7 @@ machine_check() {
 	modprobe -q mce-inject && [ -d /sys/kernel/debug/mce-inject ] ||
 		skip "no mce-inject"
 	healthy_file
-	start early "$DT" hold "$MNT/f" 1M rwe
+	start early "$DT" hold "$MNT/f" 1M rwe	# which makes it dirty
 	pfn=$(probe access "$DEVT" 256 1)
 	pfn=${pfn##*pfn }
 	# shellcheck disable=SC2016
@@ -472,6 +472,7 @@ machine_check() {
 		'in clear_mce_nospec pfn=$arg1' \
 		'heal dax_poison_heal page=+0($arg3):string'
 	trap 'trace_stop; for_all_cpus 1' EXIT
+	put "$BUS/devices/$DEV/write_cache" 1
 	for heal in 'fill f 2 1M 4K' 'fallocate zero f 1M 4K'; do
 		trace_again
 		scrubbed "$pfn"
@@ -483,6 +484,8 @@ machine_check() {
 		is EHWPOISON probe access "$DEVT" 256 1
 		retry is 1 times out
 		is "pfn=$pfn" traced out
+		# it is dirty, and nothing that could be written back
+		is OK try fsync "$MNT/f"
 
 		# shellcheck disable=SC2086
 		(cd "$MNT" && "$DT" $heal)
@@ -500,6 +503,7 @@ machine_check() {
 	"$DT" iszero "$MNT/f" $((M1 + 8)) 4088
 	"$DT" check "$MNT/f" 1 0 1M
 	"$DT" check "$MNT/f" 1 $((M1 + 4096)) 1M
+	put "$BUS/devices/$DEV/write_cache" 0
 	stop early
 	umount "$MNT"
 	check_pages "$DEV"
