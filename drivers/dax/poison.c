@@ -6,6 +6,7 @@
  * in the next one that gets the memory, whatever its mode. It is in sectors of
  * 512 bytes as for block devices, but always covers whole pages.
  */
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/badblocks.h>
 #include <linux/blkdev.h>
@@ -278,13 +279,21 @@ void dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 }
 EXPORT_SYMBOL_GPL(dax_poison_touch);
 
+VISIBLE_IF_KUNIT bool dax_poison_readable(void *addr, void *buf);
+
+VISIBLE_IF_KUNIT bool dax_poison_readable(void *addr, void *buf)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dax_poison_readable, addr, buf);
+	return !copy_mc_to_kernel(buf, addr, PAGE_SIZE);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_poison_readable);
+
 /* How many pages can be read, @buf has room for one. */
 static long dax_poison_read_back(void *addr, long nr_pages, void *buf)
 {
 	long nr = 0;
 
-	while (nr < nr_pages &&
-	       !copy_mc_to_kernel(buf, addr + PFN_PHYS(nr), PAGE_SIZE))
+	while (nr < nr_pages && dax_poison_readable(addr + PFN_PHYS(nr), buf))
 		nr++;
 	return nr;
 }

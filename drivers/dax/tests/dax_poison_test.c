@@ -3,6 +3,7 @@
  * KUnit tests of the record of memory errors of a dax device: how it divides a
  * range into good and bad pages, what gets into it and what out of it.
  */
+#include <kunit/static_stub.h>
 #include <linux/badblocks.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
@@ -371,6 +372,92 @@ static void heal_of_good_pages_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, poison_count(test), 1);
 }
 
+bool dax_poison_readable(void *addr, void *buf);
+
+static void *poison_unreadable;
+
+static bool poison_can_read(void *addr, void *buf)
+{
+	return addr != poison_unreadable;
+}
+
+#define HEAL_ORDER 2
+
+static void poison_free_pages(void *pages)
+{
+	for (int i = 0; i < 1 << HEAL_ORDER; i++)
+		ClearPageHWPoison((struct page *)pages + i);
+	__free_pages(pages, HEAL_ORDER);
+}
+
+/* Pages that are a device, all but the last one bad. */
+static struct page *poison_real_pages(struct kunit *test)
+{
+	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, HEAL_ORDER);
+	struct dev_dax *dev_dax = test->priv;
+	phys_addr_t phys;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_free_pages,
+							pages), 0);
+	phys = page_to_phys(pages);
+	dev_dax->region->res.start = phys;
+	dev_dax->ranges[0].range =
+		DEFINE_RANGE(phys, phys + (PAGE_SIZE << HEAL_ORDER) - 1);
+	dev_dax->nr_range = 1;
+	poison_add(test, 0, 3);
+	for (int i = 0; i < 3; i++)
+		SetPageHWPoison(pages + i);
+	return pages;
+}
+
+static void heal_keeps_what_cannot_be_read(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_unreadable = addr + PAGE_SIZE;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_can_read);
+	dax_poison_touch(test->priv, 0, addr, 3);
+	for (int i = 0; i < 3; i++)
+		KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + i));
+	poison_expect(test, 0, 4, 3, true);
+
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 1);
+	poison_expect(test, 0, 4, 1, false);
+	poison_expect(test, 1, 3, 2, true);
+	poison_expect(test, 3, 1, 1, false);
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages));
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE)) {
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 1));
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
+	}
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 3));
+
+	/* another time it can */
+	poison_unreadable = NULL;
+	dax_poison_touch(test->priv, 1, addr + PAGE_SIZE, 2);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 1, addr + PAGE_SIZE,
+					      2), 2);
+	poison_expect(test, 0, 4, 4, false);
+	for (int i = 0; i < 3; i++)
+		KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + i));
+}
+
+static void heal_keeps_all_if_the_first_cannot_be_read(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_unreadable = addr;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_can_read);
+	dax_poison_touch(test->priv, 0, addr, 3);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 0);
+	poison_expect(test, 0, 4, 3, true);
+}
+
 static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(new_device_is_good),
 	KUNIT_CASE(span_ends_before_a_bad_page),
@@ -392,6 +479,8 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(error_goes_with_the_memory),
 	KUNIT_CASE(error_is_known_though_the_record_is_full),
 	KUNIT_CASE(heal_fails_if_the_record_cannot_change),
+	KUNIT_CASE(heal_keeps_what_cannot_be_read),
+	KUNIT_CASE(heal_keeps_all_if_the_first_cannot_be_read),
 	KUNIT_CASE(heal_forgets_what_was_written),
 	KUNIT_CASE(heal_of_good_pages_changes_nothing),
 	{ }
