@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <linux/kernel-page-flags.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -644,40 +646,79 @@ static int cmd_touch(int argc, char **argv)
 	return bus.sig ? 1 : 0;
 }
 
+/* A mapping that obeys lines on standard input */
+struct held {
+	int fd;
+	struct access a;
+	uint64_t off, start;
+	char *p;
+};
+
+static struct held hold_file(char **argv, const char *how)
+{
+	struct held h = { .a = parse_access(how), .off = number(argv[1]) };
+
+	h.fd = open_file(argv[0], h.a.open);
+	h.p = map_around(h.fd, h.off, &h.a, &h.start);
+	catch_bus();
+	return h;
+}
+
+static void hold_touch(struct held *h, bool write)
+{
+	uint64_t val = MARK;
+
+	try_access((void *)(h->p + (h->off - h->start)), write, &val);
+	report_access(h->p, h->start);
+}
+
+static void say_errno(int rc)
+{
+	printf("%s\n", errname(rc ? errno : 0));
+	fflush(stdout);
+}
+
+static int hold_obey(struct held *h)
+{
+	size_t len = h->a.huge ? HUGE : PAGE;
+	char line[16];
+
+	printf("ready ");
+	hold_touch(h, h->a.write);
+	while (fgets(line, sizeof(line), stdin)) {
+		switch (*line) {
+		case 'q':
+			return 0;
+		case 'b':
+			report_access(h->p, h->start);
+			break;
+		case 'u':
+			say_errno(munmap(h->p, len));
+			break;
+		case 'm':
+			/* in the same place, and nothing if that fails */
+			munmap(h->p, len);
+			say_errno(mmap(h->p, len, h->a.prot,
+				       h->a.flags | MAP_FIXED, h->fd,
+				       h->start) == MAP_FAILED);
+			break;
+		default:
+			hold_touch(h, *line == 'w');
+		}
+	}
+	return 0;
+}
+
 /*
  * Maps and touches, says "ready", and then does what lines on its standard
  * input ask for until that ends: r or w access it again, b tells of a signal
- * that came in between, u unmaps it, q ends.
+ * that came in between, u unmaps it, m maps the open file anew, q ends.
  */
 static int cmd_hold(int argc, char **argv)
 {
-	struct access a = parse_access(argc == 4 ? argv[3] : "r");
-	int fd = open_file(argv[1], a.open);
-	uint64_t off = number(argv[2]), start, val = MARK;
-	char *p = map_around(fd, off, &a, &start), line[16];
+	struct held h = hold_file(argv + 1, argc == 4 ? argv[3] : "r");
 
-	catch_bus();
-	try_access((void *)(p + (off - start)), a.write, &val);
-	printf("ready ");
-	report_access(p, start);
-	while (fgets(line, sizeof(line), stdin)) {
-		if (*line == 'q')
-			break;
-		if (*line == 'b') {
-			report_access(p, start);
-			continue;
-		}
-		if (*line == 'u') {
-			printf("%s\n", errname(munmap(p, a.huge ? HUGE : PAGE) ?
-					       errno : 0));
-			fflush(stdout);
-			continue;
-		}
-		val = MARK;
-		try_access((void *)(p + (off - start)), *line == 'w', &val);
-		report_access(p, start);
-	}
-	return 0;
+	return hold_obey(&h);
 }
 
 /* Pins a page in a pipe until it reads a q, and then reads it from there */
@@ -728,6 +769,79 @@ static int cmd_scan(int argc, char **argv)
 		printf("good %u bad %u\n", good, bad);
 		fflush(stdout);
 	} while (fgets(line, sizeof(line), stdin) && *line != 'q');
+	return 0;
+}
+
+/* Reads a device, past the cache, into a page of a mapped file */
+static int cmd_dio(int argc, char **argv)
+{
+	struct access a = parse_access(argc == 5 ? argv[4] : "w");
+	int fd = open_file(argv[1], O_RDWR);
+	int dev = open_file(argv[3], O_RDONLY | O_DIRECT);
+	uint64_t off = number(argv[2]), start, val = 0;
+	char *p = map_around(fd, off, &a, &start);
+	ssize_t n;
+
+	p += off - start;
+	catch_bus();
+	if (try_access((void *)p, true, &val))
+		die("touch: %s", bus_code());
+	printf("ready\n");
+	fflush(stdout);
+	n = pread(dev, p, PAGE, 0);
+	if (n < 0)
+		say_errno(-1);
+	else
+		printf("%zd\n", n);
+	return n == (ssize_t)PAGE ? 0 : 1;
+}
+
+/*
+ * Reads or writes so much at once, again and again until that ends short of
+ * it, and says how. "ready" after the first time.
+ */
+static int cmd_longio(int argc, char **argv)
+{
+	bool write = !strcmp(argv[1], "write");
+	int fd = open_file(argv[2], O_RDWR);
+	size_t len = number(argv[3]), whole = 0;
+	char *buf = malloc(len);
+	ssize_t n;
+
+	memset(buf, 1, len);
+	for (;;) {
+		n = write ? pwrite(fd, buf, len, 0) : pread(fd, buf, len, 0);
+		if (n != (ssize_t)len)
+			break;
+		if (!whole++) {
+			printf("ready\n");
+			fflush(stdout);
+		}
+	}
+	if (n < 0)
+		say_errno(-1);
+	else
+		printf("%zd\n", n);
+	return 0;
+}
+
+/* How many pages of this physical range belong to a file or process */
+static int cmd_inuse(int argc, char **argv)
+{
+	uint64_t pfn = number(argv[1]) / PAGE, end = number(argv[2]) / PAGE;
+	int fd = open_file("/proc/kpageflags", O_RDONLY);
+	unsigned long pages = 0, used = 0;
+	uint64_t flags;
+
+	for (; pfn <= end; pfn++, pages++) {
+		if (pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)) !=
+		    sizeof(flags))
+			die("/proc/kpageflags: no pfn %#llx",
+			    (unsigned long long)pfn);
+		/* of shared or anonymous memory */
+		used += flags >> KPF_SWAPBACKED & 1;
+	}
+	printf("%lu of %lu\n", used, pages);
 	return 0;
 }
 
@@ -1058,6 +1172,34 @@ static int cmd_failnth(int argc, char **argv)
 	return 0;
 }
 
+static int store_once(const char *dir, const char *file, const char *val)
+{
+	char path[PATH_MAX];
+	int fd, rc = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open_file(path, O_WRONLY);
+	if (write(fd, val, strlen(val)) < 0)
+		rc = errno;
+	close(fd);
+	return rc;
+}
+
+/* Unbinds and binds, as fast as that goes */
+static int cmd_rebind(int argc, char **argv)
+{
+	uint64_t n = number(argv[3]);
+	int rc = 0;
+
+	while (n-- && !rc) {
+		rc = store_once(argv[1], "unbind", argv[2]);
+		if (!rc)
+			rc = store_once(argv[1], "bind", argv[2]);
+	}
+	printf("%s\n", errname(rc));
+	return rc ? 1 : 0;
+}
+
 /* The probe module */
 
 static struct daxtest_probe probe = { .slot = DAXTEST_NO_SLOT };
@@ -1238,6 +1380,129 @@ static int probe_poison(int argc, char **argv)
 	return 0;
 }
 
+/* What a filesystem may ask of a device, over and over, until a line comes */
+static const struct {
+	const char *name;
+	unsigned long cmd;
+} probe_storms[] = {
+	{ "access",  DAXTEST_PROBE_BENCH },
+	{ "zero",    DAXTEST_PROBE_ZERO },
+	{ "recover", DAXTEST_PROBE_RECOVER },
+	{ "size",    DAXTEST_PROBE_SIZE },
+	{ "poison",  DAXTEST_PROBE_POISON },
+};
+
+static int probe_storm(int argc, char **argv)
+{
+	struct pollfd line = { .fd = 0, .events = POLLIN };
+	unsigned long count[256] = {}, good = 0;
+	int fd = open_file("/dev/daxtest_probe", O_RDWR);
+	uint64_t state = getpid();
+	struct daxtest_probe p;
+	unsigned int i, err;
+	bool full;
+
+	for (i = 0; i < ARRAY_SIZE(probe_storms); i++)
+		if (!strcmp(argv[1], probe_storms[i].name))
+			break;
+	if (i == ARRAY_SIZE(probe_storms))
+		return -1;
+	probe_device(argv[2]);
+	probe.nr = 4;
+	probe.count = 200;
+	probe.len = 4 * PAGE;
+	probe.addr = (uintptr_t)calloc(4, PAGE);
+	printf("ready\n");
+	fflush(stdout);
+	do {
+		p = probe;
+		p.pgoff = rnd(&state) % 64;
+		if (ioctl(fd, probe_storms[i].cmd, &p))
+			die("probe: %s", errname(errno));
+		err = p.result < 0 ? -p.result : 0;
+		/* where nothing is an answer, that is how the dead answer */
+		switch (probe_storms[i].cmd) {
+		case DAXTEST_PROBE_SIZE:
+			full = p.out[0];
+			if (!full)
+				err = ENXIO;
+			break;
+		case DAXTEST_PROBE_BENCH:
+			full = p.result == (int64_t)p.nr;
+			break;
+		case DAXTEST_PROBE_RECOVER:
+			full = p.result == (int64_t)p.len;
+			if (!p.result)
+				err = ENXIO;
+			break;
+		default:
+			full = !p.result;
+		}
+		if (err)
+			count[err < ARRAY_SIZE(count) ? err : 0]++;
+		else if (full)
+			good++;
+		else
+			count[0]++;
+		/* all in all as many as there were before */
+		if (probe_storms[i].cmd == DAXTEST_PROBE_POISON && !err)
+			ioctl(fd, DAXTEST_PROBE_ZERO, &p);
+	} while (!poll(&line, 1, 0));
+	printf("good %lu", good);
+	for (i = 0; i < ARRAY_SIZE(count); i++)
+		if (count[i])
+			printf(" %s %lu", i ? errname(i) : "wrong", count[i]);
+	printf("\n");
+	return 0;
+}
+
+/*
+ * As hold, but the first access is held up at a point in the kernel. "armed"
+ * before it, "ready" when it went on.
+ */
+static int cmd_stall(int argc, char **argv)
+{
+	struct held h = hold_file(argv + 2, argc == 5 ? argv[4] : "w");
+	int fd = open_file("/dev/daxtest_probe", O_RDWR);
+	static const char * const point[] = {
+		[DAXTEST_STALL_ENTRY] = "entry",
+		[DAXTEST_STALL_PTE] = "pte",
+		[DAXTEST_STALL_PMD] = "pmd",
+		[DAXTEST_STALL_SYNC] = "sync",
+	};
+
+	for (probe.nr = 1; probe.nr < ARRAY_SIZE(point); probe.nr++)
+		if (!strcmp(argv[1], point[probe.nr]))
+			break;
+	if (ioctl(fd, DAXTEST_PROBE_STALL, &probe))
+		die("stall: %s", errname(errno));
+	if (probe.result)
+		die("stall: %s", errname(-probe.result));
+	printf("armed\n");
+	fflush(stdout);
+	return hold_obey(&h);
+}
+
+static int probe_stalled(int argc, char **argv)
+{
+	static const char * const name[] = {
+		[DAXTEST_STALLED_NONE] = "none",
+		[DAXTEST_STALLED_ARMED] = "armed",
+		[DAXTEST_STALLED_THERE] = "there",
+		[DAXTEST_STALLED_DONE] = "done",
+	};
+
+	run_probe(DAXTEST_PROBE_STALLED);
+	printf("%s\n", name[probe.out[0]]);
+	return 0;
+}
+
+static int probe_go(int argc, char **argv)
+{
+	run_probe(DAXTEST_PROBE_STALL);
+	return 0;
+}
+
 /* Exits with 0 if all pages are as a filesystem wants to find them */
 static int probe_pages(int argc, char **argv)
 {
@@ -1292,6 +1557,10 @@ static const struct command probe_commands[] = {
 	{ "size",    1, 1, probe_size,    "DEVICE" },
 	{ "poison",  2, 2, probe_poison,  "DEVICE PGOFF" },
 	{ "pages",   2, 2, probe_pages,   "START END" },
+	{ "storm",   2, 2, probe_storm,
+	  "access|zero|recover|size|poison DEVICE" },
+	{ "stalled", 0, 0, probe_stalled, "" },
+	{ "go",      0, 0, probe_go,      "" },
 	{}
 };
 
@@ -1318,6 +1587,11 @@ static const struct command commands[] = {
 	{ "scan",       1, 1, cmd_scan,       "PATH" },
 	{ "msync",      3, 3, cmd_msync,      "PATH OFFSET LENGTH" },
 	{ "isdax",      1, 1, cmd_isdax,      "PATH" },
+	{ "stall",      3, 4, cmd_stall,
+	  "entry|pte|pmd|sync PATH OFFSET [r|w][p|s][h]" },
+	{ "dio",        3, 4, cmd_dio,        "PATH OFFSET DEVICE [w][h]" },
+	{ "longio",     3, 3, cmd_longio,     "read|write PATH LENGTH" },
+	{ "inuse",      2, 2, cmd_inuse,      "START END" },
 	{ "poison",     2, 3, cmd_poison,     "PATH OFFSET [r|w][h]" },
 	{ "flagwriter", 3, 4, cmd_flagwriter, "PATH ROUNDS SECONDS [early]" },
 	{ "flagreader", 3, 3, cmd_flagreader, "PATH ROUNDS SECONDS" },
@@ -1328,7 +1602,8 @@ static const struct command commands[] = {
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
-	{ "probe",      2, 6, cmd_probe,      "COMMAND ..." },
+	{ "rebind",     3, 3, cmd_rebind,     "DRIVER DEVICE TIMES" },
+	{ "probe",      1, 6, cmd_probe,      "COMMAND ..." },
 	{}
 };
 

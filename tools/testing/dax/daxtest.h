@@ -108,6 +108,10 @@ struct daxtest_layout {
  * PAGES   start, end (physical addresses, end included), no device: the
  *	   struct pages that a live dev_pagemap covers; out[] is indexed by
  *	   enum daxtest_pages
+ * STALL   nr: an enum daxtest_stall: the next time that the caller comes to
+ *	   that point in the kernel it stays there for a minute, or until
+ *	   somebody calls with 0. The caller must keep the file open until then.
+ * STALLED out[0]: what became of it, an enum daxtest_stalled
  */
 #define DAXTEST_NO_SLOT		(~0U)
 #define DAXTEST_SLOTS		64
@@ -131,6 +135,21 @@ enum daxtest_pages {
 	DAXTEST_PG_FLAGS,	/* locked, writeback, lru, active, private */
 	DAXTEST_PG_FIRST_BAD,	/* lowest pfn that counts above from LARGE on */
 	DAXTEST_PG_NR
+};
+
+/* Where a fault can be held up, in fs/dax.c */
+enum daxtest_stall {
+	DAXTEST_STALL_ENTRY = 1,	/* about to put a page into the file */
+	DAXTEST_STALL_PTE,		/* about to make a page table entry */
+	DAXTEST_STALL_PMD,
+	DAXTEST_STALL_SYNC,		/* MAP_SYNC: in between */
+};
+
+enum daxtest_stalled {
+	DAXTEST_STALLED_NONE,	/* nobody was to be held up */
+	DAXTEST_STALLED_ARMED,	/* it has not come there */
+	DAXTEST_STALLED_THERE,
+	DAXTEST_STALLED_DONE,	/* it went on */
 };
 
 struct daxtest_probe {
@@ -160,5 +179,7 @@ struct daxtest_probe {
 #define DAXTEST_PROBE_SIZE	_IOWR('x', 0x58, struct daxtest_probe)
 #define DAXTEST_PROBE_POISON	_IOWR('x', 0x59, struct daxtest_probe)
 #define DAXTEST_PROBE_PAGES	_IOWR('x', 0x5a, struct daxtest_probe)
+#define DAXTEST_PROBE_STALL	_IOWR('x', 0x5b, struct daxtest_probe)
+#define DAXTEST_PROBE_STALLED	_IOWR('x', 0x5c, struct daxtest_probe)
 
 #endif /* _DAXTEST_H */

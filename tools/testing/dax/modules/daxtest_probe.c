@@ -5,7 +5,11 @@
  * See daxtest.h for what /dev/daxtest_probe can do.
  */
 #include <linux/cleanup.h>
+#include <linux/completion.h>
 #include <linux/dax.h>
+#include <linux/fs.h>
+#include <linux/huge_mm.h>
+#include <linux/kprobes.h>
 #include <linux/ktime.h>
 #include <linux/memremap.h>
 #include <linux/miscdevice.h>
@@ -307,6 +311,138 @@ static int dtp_pages(struct daxtest_probe *p)
 	return 0;
 }
 
+/*
+ * One task that is to be held up where an unbind must not overtake it. The
+ * probe sends it through a function of ours, which sleeps, and then calls what
+ * the task was about to call. It does so once, so the function proper can be
+ * called by its name.
+ */
+static DEFINE_MUTEX(dtp_stall_lock);
+static struct {
+	struct completion go;
+	struct task_struct *task;	/* only compared with current */
+	int state;			/* enum daxtest_stalled */
+	struct kprobe *armed;
+} dtp_stall = {
+	.go = COMPLETION_INITIALIZER(dtp_stall.go),
+};
+
+static void dtp_stay(void)
+{
+	WRITE_ONCE(dtp_stall.state, DAXTEST_STALLED_THERE);
+	wait_for_completion_timeout(&dtp_stall.go, 60 * HZ);
+	WRITE_ONCE(dtp_stall.state, DAXTEST_STALLED_DONE);
+}
+
+static void dtp_mark_inode_dirty(struct inode *inode, int flags)
+{
+	dtp_stay();
+	__mark_inode_dirty(inode, flags);
+}
+
+static vm_fault_t dtp_insert_page(struct vm_fault *vmf, struct page *page,
+				  bool write)
+{
+	dtp_stay();
+	return vmf_insert_page_mkwrite(vmf, page, write);
+}
+
+static vm_fault_t dtp_insert_folio(struct vm_fault *vmf, struct folio *folio,
+				   bool write)
+{
+	dtp_stay();
+	return vmf_insert_folio_pmd(vmf, folio, write);
+}
+
+static int dtp_fsync_range(struct file *file, loff_t start, loff_t end,
+			   int datasync)
+{
+	dtp_stay();
+	return vfs_fsync_range(file, start, end, datasync);
+}
+
+static struct dtp_stall_point {
+	struct kprobe kp;
+	const char *symbol;
+	void *instead;
+	bool dirty;	/* only when a fault makes the inode dirty */
+} dtp_stall_points[] = {
+	[DAXTEST_STALL_ENTRY] = {
+		.symbol = "__mark_inode_dirty",
+		.instead = dtp_mark_inode_dirty,
+		.dirty = true,
+	},
+	[DAXTEST_STALL_PTE] = {
+		.symbol = "vmf_insert_page_mkwrite",
+		.instead = dtp_insert_page,
+	},
+	[DAXTEST_STALL_PMD] = {
+		.symbol = "vmf_insert_folio_pmd",
+		.instead = dtp_insert_folio,
+	},
+	[DAXTEST_STALL_SYNC] = {
+		.symbol = "vfs_fsync_range",
+		.instead = dtp_fsync_range,
+	},
+};
+
+static int dtp_divert(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct dtp_stall_point *point = container_of(kp, typeof(*point), kp);
+
+	if (READ_ONCE(dtp_stall.task) != current)
+		return 0;
+	/* it does so for its new time stamps, too */
+	if (point->dirty && regs_get_kernel_argument(regs, 1) != I_DIRTY_PAGES)
+		return 0;
+	WRITE_ONCE(dtp_stall.task, NULL);
+	instruction_pointer_set(regs, (unsigned long)point->instead);
+	return 1;
+}
+NOKPROBE_SYMBOL(dtp_divert);
+
+/* What is armed is no more, and who is held up goes on */
+static void dtp_stall_end(void)
+{
+	lockdep_assert_held(&dtp_stall_lock);
+	if (!dtp_stall.armed)
+		return;
+	unregister_kprobe(dtp_stall.armed);
+	dtp_stall.armed = NULL;
+	WRITE_ONCE(dtp_stall.task, NULL);
+	complete_all(&dtp_stall.go);
+}
+
+static int dtp_stall_at(struct daxtest_probe *p)
+{
+	struct dtp_stall_point *point;
+
+	if (p->nr >= ARRAY_SIZE(dtp_stall_points))
+		return -EINVAL;
+
+	guard(mutex)(&dtp_stall_lock);
+	dtp_stall_end();
+	if (!p->nr)
+		return 0;
+	if (READ_ONCE(dtp_stall.state) == DAXTEST_STALLED_THERE)
+		return -EBUSY;
+
+	point = &dtp_stall_points[p->nr];
+	point->kp = (struct kprobe) {
+		.symbol_name = point->symbol,
+		.pre_handler = dtp_divert,
+	};
+	reinit_completion(&dtp_stall.go);
+	dtp_stall.state = DAXTEST_STALLED_ARMED;
+	WRITE_ONCE(dtp_stall.task, current);
+	p->result = register_kprobe(&point->kp);
+	if (p->result)
+		WRITE_ONCE(dtp_stall.task, NULL);
+	else
+		dtp_stall.armed = &point->kp;
+	return 0;
+}
+
 /* Acts on the device of a slot, or on one found by its number */
 static int dtp_on_device(struct daxtest_probe *p,
 			 int (*fn)(struct dax_device *, struct daxtest_probe *))
@@ -379,6 +515,11 @@ static int dtp_do(unsigned int cmd, struct daxtest_probe *p)
 		return dtp_on_device(p, dtp_poison);
 	case DAXTEST_PROBE_PAGES:
 		return dtp_pages(p);
+	case DAXTEST_PROBE_STALL:
+		return dtp_stall_at(p);
+	case DAXTEST_PROBE_STALLED:
+		p->out[0] = READ_ONCE(dtp_stall.state);
+		return 0;
 	}
 	return -ENOTTY;
 }
@@ -429,6 +570,8 @@ static void __exit dtp_exit(void)
 	struct daxtest_probe p = {};
 
 	misc_deregister(&dtp_misc);
+	scoped_guard(mutex, &dtp_stall_lock)
+		dtp_stall_end();
 	for (p.slot = 0; p.slot < DAXTEST_SLOTS; p.slot++)
 		dtp_put(&p);
 }
