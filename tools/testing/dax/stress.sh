@@ -42,18 +42,59 @@ until_end() {
 
 rnd() { echo $((RANDOM % $1)); }
 
-binder() {
-	local drv old
-
-	drv=$(driver_for "$([ "$(rnd 3)" = 0 ] && echo devdax || echo famfs)")
-	if did "bind_$drv" try store "$BUS/drivers/$drv/new_id" "$DEV" &&
-	   [ "$(driver_of "$DEV")" != "$drv" ]; then
-		count bind_refused
+# try_unbind DRIVER: memory that the system uses it must give back before
+try_unbind() {
+	if [ "$1" = kmem ] &&
+	   ! daxctl offline-memory "$DEV" >/dev/null 2>&1; then
+		count offline_failed
+		sleep 0.5
+		return 1
 	fi
-	sleep "0.$(rnd 10)"
+	did "unbind_$1" try store "$BUS/drivers/$1/unbind" "$DEV"
+}
+
+# try_bind DRIVER: by its id, and is told by the bind file if that is refused
+try_bind() {
+	local driver=$BUS/drivers/$1
+
+	[ "$1" != kmem ] || modprobe kmem
+	did "new_id_$1" try store "$driver/new_id" "$DEV" || return 0
+	case $(driver_of "$DEV") in
+	"$1")	count "bind_$1" ;;
+	none)
+		[ "$("$DT" try store "$driver/bind" "$DEV" 2>&1)" != EBUSY ] ||
+			count bind_refused
+		;;
+	esac
+}
+
+binder() {
+	local old drv
+
+	# this one also comes by itself, when its module is loaded
 	old=$(driver_of "$DEV")
-	if [ "$old" != none ]; then
-		did "unbind_$old" try store "$BUS/drivers/$old/unbind" "$DEV"
+	[ "$old" = none ] || try_unbind "$old" || return 0
+	case $(rnd 8) in
+	0|1) drv=device_dax ;;
+	2) drv=kmem ;;
+	*) drv=fsdev_dax ;;
+	esac
+	if [ $drv = kmem ]; then
+		# an error injected now would be one of the system's memory,
+		# and the module has to stay
+		exec {LOCK}>"$T/lock"
+		flock -x "$LOCK"
+	fi
+	try_bind $drv
+	sleep "0.$(rnd 10)"
+	if [ $drv = kmem ]; then
+		until [ "$(driver_of "$DEV")" != kmem ] || try_unbind kmem; do
+			[ $SECONDS -lt $((END + 60)) ] || break
+		done
+		exec {LOCK}>&-
+	else
+		old=$(driver_of "$DEV")
+		[ "$old" = none ] || try_unbind "$old"
 	fi
 	did remove_id try store "$BUS/drivers/$drv/remove_id" "$DEV"
 }
@@ -108,9 +149,12 @@ tally() {
 }
 
 poisoner() {
-	local page
+	local page lock
 	page=$(rnd 4096)
+	exec {lock}>"$T/lock"
+	flock -s "$lock"
 	did poison probe poison "$DEVT" "$page"
+	exec {lock}>&-
 	sleep "0.0$(rnd 10)"
 	did heal probe zero "$DEVT" "$page" 1
 	sleep 0.1
@@ -119,15 +163,23 @@ poisoner() {
 looker() {
 	probe lookup "$DEVT" >/dev/null && count lookup
 	probe lookup "${DEVT%:*}:$((1000 + RANDOM))" >/dev/null && count lookup
-	probe size "$DEVT" >/dev/null && count size
+	[ "$(probe size "$DEVT")" = 0 ] || count size
 	probe access "$DEVT" "$(rnd 1000)" 8 >/dev/null && count access
 	"$DT" try open "/dev/$DEV" >/dev/null && count open
 }
 
 reloader() {
-	sleep 3
-	rmmod fsdev_dax 2>/dev/null && count rmmod
-	modprobe fsdev_dax && count modprobe
+	local mod lock
+	mod=$(shuf -n 1 -e fsdev_dax fsdev_dax device_dax kmem)
+	sleep 2
+	exec {lock}>"$T/lock"
+	# without its module, kmem could not take its memory offline any more
+	if [ "$mod" != kmem ] || flock -n -x "$lock"; then
+		rmmod "$mod" 2>/dev/null && count "rmmod_$mod"
+		[ "$mod" = kmem ] ||
+			{ modprobe "$mod" && count "modprobe_$mod"; }
+	fi
+	exec {lock}>&-
 }
 
 # All of it for a while; adds up in $T/counts
@@ -163,15 +215,20 @@ everything_at_once() {
 	for round in 1 2 3 4 5; do
 		storm
 		missing=()
-		for name in bind_fsdev_dax bind_device_dax unbind_device_dax \
-			    claim_won claim_lost claim_refused put mount \
-			    mount_refused poison heal lookup access \
-			    open rmmod fault_ok io_ok; do
+		for name in {bind,unbind}_{fsdev_dax,device_dax,kmem} \
+			    bind_refused remove_id \
+			    {rmmod,modprobe}_{fsdev_dax,device_dax} \
+			    claim_{won,lost,refused} put \
+			    refused_{EBUSY,ENODEV,EOPNOTSUPP} \
+			    mount{,_lost,_refused} umount mkfile \
+			    {fault,io}_{ok,failed} \
+			    poison heal lookup access size open; do
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
 		[ ${#missing[@]} != 0 ] || break
 		echo "not yet after round $round: ${missing[*]}"
 	done
+	echo "# in $round rounds of $SECS s:" >&"$REPORT"
 	sed 's/^/# /' "$T/counts" >&"$REPORT"
 	[ ${#missing[@]} = 0 ] || fail "never happened: ${missing[*]}"
 	[ "$(counted removal_told_twice)" = 0 ] || fail "told twice"
