@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A bind during which an allocation fails, for each of its allocations in turn
+# A bind, or a change of a region, during which an allocation fails, for each of
+# its allocations in turn
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -59,8 +60,78 @@ every_step() {
 	"$DT" check "$MNT/f" 1
 }
 
+# What the region has, by name and in bytes
+region_state() {
+	ls $BUS/devices
+	cat "$(region_of "$DEV")/available_size"
+	cat "$BUS/devices"/*/size
+	cat "$BUS/devices"/*/mapping*/{start,end} 2>/dev/null || :
+	grep -i dax /proc/iomem || :
+}
+
+# every_write FILE STRING UNDO: what fails has changed nothing, and what does
+# not can be undone
+every_write() {
+	local n answer='' failed=0
+
+	arm
+	region_state >"$T/before"
+	for ((n = 1; n < 500; n++)); do
+		answer=$("$DT" failnth $n "$1" "$2")
+		case $answer in
+		OK*)	$3 ;;
+		# device_add() says EINVAL of a device without a name
+		'ENOMEM injected'|'EINVAL injected')
+			failed=$((failed + 1)) ;;
+		*)	fail "with allocation $n failing: $answer" ;;
+		esac
+		region_state | diff "$T/before" - ||
+			fail "with allocation $n failing: $answer"
+		[ "$answer" != 'OK unharmed' ] || break
+	done
+	[ "$answer" = 'OK unharmed' ] || fail "no end of allocations"
+	[ $failed -ge 1 ] || fail "none of $n failed"
+	echo "# $2 > ${1##*/}: $failed of $n writes failed" >&"$REPORT"
+}
+
+undo_create() {
+	local region
+	region=$(region_of "$DEV")
+	is OK put "$region/delete" "$(cat "$region/create")"
+}
+
+create() {
+	every_write "$(region_of "$DEV")/create" 1 undo_create
+	new_device 4M
+}
+
+undo_size() { is OK put "$BUS/devices/$SECOND/size" 0; }
+
+size() {
+	SECOND=$(new_device 4M)
+	undo_size
+	every_write "$BUS/devices/$SECOND/size" $((64 << 20)) undo_size
+	is OK put "$BUS/devices/$SECOND/size" $((4 << 20))
+	mode "$SECOND" famfs
+	check_pages "$SECOND"
+}
+
+mapping() {
+	local start
+
+	SECOND=$(new_device 4M)
+	read -r start _ <<<"$(ranges "$SECOND")"
+	undo_size
+	every_write "$BUS/devices/$SECOND/mapping" \
+		"$(printf '%x-%x' "$start" $((start + (64 << 20) - 1)))" \
+		undo_size
+	is OK put "$BUS/devices/$SECOND/size" $((4 << 20))
+	mode "$SECOND" famfs
+	check_pages "$SECOND"
+}
+
 famfs_bind() { every_step famfs; }
 devdax_bind() { every_step devdax; }
 
 exec {REPORT}>&1
-run_tests famfs_bind devdax_bind
+run_tests famfs_bind devdax_bind create size mapping
