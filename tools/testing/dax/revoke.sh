@@ -16,10 +16,24 @@ held_file() {
 	"$DT" fill "$MNT/f" 1
 }
 
-# unbind_now: nothing may keep it waiting for long
-unbind_now() {
+# mark: log_says looks at what comes after it
+mark() {
+	MARK="mark $RANDOM$RANDOM"
+	echo "$MARK" >/dev/kmsg
+}
+
+log_says() { dmesg | sed "1,/$MARK/d" | grep -qi "$1"; }
+
+# unbind_later: in the background
+unbind_later() {
+	mark
 	unbind "$DEV" &
 	echo $! >"$T/unbind.pid"
+}
+
+# unbind_now: nothing may keep it waiting for long
+unbind_now() {
+	unbind_later
 	wait_for "$T/unbind.pid" 60
 }
 
@@ -152,33 +166,63 @@ stale_mapping_and_devdax() {
 	"$DT" mcheck "/dev/$DEV" 7 0 16M
 }
 
-stale_mapping_and_system_ram() {
-	local mb=$((SIZE / M1 * 3 / 4)) total
+# in_use DEV: as "N of N", how many pages some file or process has
+in_use() {
+	local start end
+	while read -r start end; do
+		"$DT" inuse "$start" "$end"
+	done <<<"$(ranges "$1")" |
+		awk '{ n += $1; all += $3 } END { print n, "of", all }'
+}
 
+# fill_ram DEV: files in $T/ram until they have 9 of 10 pages of it
+fill_ram() {
+	local n used all node
+
+	node=$(cat "$BUS/devices/$1/target_node")
+	mkdir "$T/ram"
+	mount -t tmpfs -o "size=100%,mpol=prefer:$node" tmpfs "$T/ram" ||
+		mount -t tmpfs -o size=100% tmpfs "$T/ram"
+	for n in $(seq 1000); do
+		[ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -gt \
+			300000 ] || break
+		truncate -s 32M "$T/ram/$n"
+		"$DT" fill "$T/ram/$n" "$n"
+		read -r used _ all <<<"$(in_use "$1")"
+		[ $((used * 10)) -lt $((all * 9)) ] || break
+	done
+	echo "$used of $all pages are in use"
+	[ $((used * 10)) -ge $((all * 9)) ] || fail "which is not enough"
+}
+
+check_ram() {
+	local file
+	for file in "$T/ram"/*; do
+		"$DT" check "$file" "${file##*/}"
+	done
+}
+
+stale_mapping_and_system_ram() {
 	modprobe kmem
 	held_file revoke=ignore
 	start h "$DT" hold "$MNT/f" 0 rwh
 	start i "$DT" hold "$MNT/f" 2M rw
 	unbind_now
-	total=$(awk '/MemFree/ { print $2 }' /proc/meminfo)
 	mode "$DEV" system-ram
 	daxctl online-memory "$DEV" >/dev/null 2>&1 || :
-	total=$(awk -v t="$total" '/MemFree/ { print $2 + 0 }' /proc/meminfo)
-	mkdir "$T/ram"
-	# more than there was without the device, as far as that is sane
-	[ $((total / 1024 - 256)) -lt $mb ] || mb=$((total / 1024 - 256))
-	mount -t tmpfs -o size=$((mb + 16))m tmpfs "$T/ram"
-	truncate -s ${mb}M "$T/ram/f"
-	"$DT" fill "$T/ram/f" 9
+	fill_ram "$DEV"
 	tell h w
 	is 'BUS_ADRERR *' echo "$HEARD"
 	tell i w
 	is 'BUS_ADRERR *' echo "$HEARD"
-	"$DT" check "$T/ram/f" 9
+	tell i r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	is 'E@(IO|NXIO|OPNOTSUPP)' try pwrite "$MNT/f" 0 4096
+	check_ram
 	stop h
 	stop i
 	umount "$MNT"
-	"$DT" check "$T/ram/f" 9
+	check_ram
 	umount "$T/ram"
 	mode "$DEV" famfs
 	check_pages "$DEV"
@@ -197,6 +241,39 @@ famfs_again_only_after_umount() {
 	mode "$DEV" none
 	umount "$MNT"
 	mode "$DEV" famfs
+	mnt "$DEV"
+}
+
+# reconfigure MODE: forced, for memory that comes online by itself
+reconfigure() { daxctl reconfigure-device --force --mode="$1" "$DEV"; }
+
+daxctl_and_a_lost_claim() {
+	local from
+
+	command -v daxctl >/dev/null || skip "no daxctl"
+	modprobe kmem
+	held_file revoke=careful
+	unbind_now
+	for from in none devdax none; do
+		mode "$DEV" $from
+		mark
+		if reconfigure famfs; then
+			is none mode_of "$DEV"
+		fi
+		fails test "$(mode_of "$DEV")" = famfs
+		log_says "$DEV.*still mounted" || fail "the log does not say why"
+	done
+	# others need not wait
+	mark
+	reconfigure devdax
+	is devdax mode_of "$DEV"
+	reconfigure system-ram
+	is system-ram mode_of "$DEV"
+	mode "$DEV" none
+	fails log_says "still mounted"
+	umount "$MNT"
+	reconfigure famfs
+	is famfs mode_of "$DEV"
 	mnt "$DEV"
 }
 
@@ -244,39 +321,78 @@ rmmod_under_a_mount() {
 }
 
 # The parent goes, and takes the device with it
-removal_of_the_region() {
-	local parent pdrv
 
-	parent=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
-	pdrv=/sys/bus/platform/drivers/hmem
-	[ -e "$pdrv/$parent" ] || skip "not an hmem device"
-	held_file revoke=ignore
-	start h "$DT" hold "$MNT/f" 0 rwh
-	echo "$parent" >$pdrv/unbind
-	fails test -e "$BUS/devices/$DEV"
-	is 1 stat_of pre_remove
-	tell h r
-	is 'BUS_ADRERR *' echo "$HEARD"
-	stop h
-	nothing_works_any_more
-	umount "$MNT"
-	echo "$parent" >$pdrv/bind
-	retry test -e "$BUS/devices/$DEV"
-	resize "$DEV" "$SIZE"
-	famfs_mount
+parent_of() { basename "$(dirname "$(readlink -f "$BUS/devices/$1")")"; }
+
+take_away() {
+	case $1 in
+	region) echo "$PARENT" >$PLATFORM/hmem/unbind ;;
+	platform) echo hmem_platform.0 >$PLATFORM/hmem_platform/unbind ;;
+	module) rmmod dax_hmem ;;
+	esac
+}
+
+give_back() {
+	case $1 in
+	region) echo "$PARENT" >$PLATFORM/hmem/bind ;;
+	platform) echo hmem_platform.0 >$PLATFORM/hmem_platform/bind ;;
+	module) modprobe dax_hmem ;;
+	esac
+}
+
+# removed_with region|platform|module
+removed_with() {
+	local how
+
+	PLATFORM=/sys/bus/platform/drivers
+	PARENT=$(parent_of "$DEV")
+	[ -e "$PLATFORM/hmem/$PARENT" ] || skip "not an hmem device"
+	# shellcheck disable=SC2064
+	trap "give_back $1 2>/dev/null || :" EXIT
+	for how in ignore careful; do
+		held_file revoke=$how
+		start h "$DT" hold "$MNT/f" 0 rwh
+		take_away "$1"
+		fails test -e "$BUS/devices/$DEV"
+		is 1 stat_of pre_remove
+		tell h r
+		is 'BUS_ADRERR *' echo "$HEARD"
+		nothing_works_any_more
+		# the new one has nothing to do with it
+		give_back "$1"
+		retry test -e "$BUS/devices/$DEV"
+		resize "$DEV" "$SIZE"
+		mode "$DEV" famfs
+		mode "$DEV" devdax
+		"$DT" mfill "/dev/$DEV" 7 0 16M
+		tell h w
+		is 'BUS_ADRERR *' echo "$HEARD"
+		stop h
+		nothing_works_any_more
+		umount "$MNT"
+		"$DT" mcheck "/dev/$DEV" 7 0 16M
+		famfs_mount
+		umount "$MNT"
+	done
+}
+
+removal_of_the_region() { removed_with region; }
+removal_of_the_platform_device() { removed_with platform; }
+removal_of_the_region_driver() { removed_with module; }
+
+# it_waits: the unbind does, and says for whom
+it_waits() {
+	retry log_says "$DEV.*waiting for pfn"
+	kill -0 "$(cat "$T/unbind.pid")" || fail "did not wait for the pin"
+	is 'E@(IO|NXIO)' try pread "$MNT/f" 0 4096
 }
 
 # pinned_and OPTIONS HOW: unbind waits for the pin, says so, then finishes
 pinned_and() {
 	held_file "$1"
 	start p "$DT" pin "$MNT/f" 2M "$2"
-	unbind "$DEV" &
-	echo $! >"$T/unbind.pid"
-	sleep 8
-	kill -0 "$(cat "$T/unbind.pid")" || fail "did not wait for the pin"
-	is 'E@(IO|NXIO)' try pread "$MNT/f" 0 4096
-	dmesg | tail -n 50 | grep -i "$DEV.*\(wait\|pin\)" ||
-		fail "the log does not say who is waited for"
+	unbind_later
+	it_waits
 	stop p
 	wait_for "$T/unbind.pid" 60
 	umount "$MNT"
@@ -288,6 +404,191 @@ pinned_careful_4K() { pinned_and revoke=careful rw; }
 pinned_careful_2M() { pinned_and revoke=careful rwh; }
 pinned_ignoring_4K() { pinned_and revoke=ignore rw; }
 pinned_ignoring_2M() { pinned_and revoke=ignore rwh; }
+
+asleep() { grep -q '^State:.D' "/proc/$(cat "$T/$1.pid")/status"; }
+
+no_slow_disk() {
+	if [ -e /dev/mapper/slow ]; then
+		dmsetup resume slow
+		dmsetup remove --retry slow
+	fi
+	losetup -d "$LOOP"
+}
+
+slow_disk() {
+	command -v dmsetup losetup >/dev/null || skip "no dmsetup, no losetup"
+	modprobe -q -a loop dm_mod || skip "no loop or dm_mod"
+	truncate -s 4M "$T/disk"
+	"$DT" fill "$T/disk" 5
+	LOOP=$(losetup -f --show "$T/disk")
+	trap 'no_slow_disk || :' EXIT
+	dmsetup create slow --table "0 8192 linear $LOOP 0"
+	retry test -b /dev/mapper/slow
+}
+
+# A device that was asked to write into the memory cannot be told to stop
+direct_io_in_flight() {
+	local how size
+
+	slow_disk
+	for how in careful ignore; do
+		for size in w wh; do
+			held_file revoke=$how
+			dmsetup suspend --noflush --nolockfs slow
+			start d "$DT" dio "$MNT/f" 2M /dev/mapper/slow $size
+			retry asleep d
+			unbind_later
+			it_waits
+			asleep d
+			dmsetup resume slow
+			hear d
+			is 4096 echo "$HEARD"
+			wait "$(cat "$T/d.pid")"
+			wait_for "$T/unbind.pid" 60
+			umount "$MNT"
+			# it is where it should be, and nowhere else
+			famfs_mount
+			check_pages "$DEV"
+			mkfile f 16M 0:0:16M
+			cmp -n 4096 -i 0:2M "$T/disk" "$MNT/f"
+			"$DT" check "$MNT/f" 1 0 2M
+			"$DT" check "$MNT/f" 1 2052K 2M
+			umount "$MNT"
+		done
+	done
+}
+
+# long_io read|write: one big call after the other. The extents are in reverse,
+# so that each is a step of its own.
+long_io() {
+	local i list='' short=0
+
+	for ((i = 31; i >= 0; i--)); do
+		list+=",0:$((i * 4))M:4M"
+	done
+	for i in $(seq 20); do
+		famfs_mount "revoke=$([ $((i % 2)) = 0 ] && echo careful ||
+				      echo ignore)"
+		mkfile f 128M "${list#,}"
+		start io "$DT" longio "$1" "$MNT/f" 128M
+		unbind_now
+		hear io
+		case $HEARD in
+		EIO|ENXIO) ;;
+		[1-9]*) short=$((short + 1)) ;;
+		*) fail "ended with $HEARD" ;;
+		esac
+		wait "$(cat "$T/io.pid")"
+		umount "$MNT"
+		[ $i = 1 ] || [ $short = 0 ] || return 0
+	done
+	fail "never in the middle of a $1"
+}
+
+long_read() { long_io read; }
+long_write() { long_io write; }
+
+stalled() { [ "$(probe stalled)" = "$1" ]; }
+told() { [ "$(stat_of pre_remove)" = 1 ]; }
+
+# stalled_fault POINT HOW OPTIONS [-]: the device goes away while a fault is at
+# this point. Unless it may overtake that, unbind waits.
+stalled_fault() {
+	local i
+
+	held_file "$3"
+	start h "$DT" stall "$1" "$MNT/f" 2M "$2"
+	is armed echo "$HEARD"
+	retry stalled there
+	unbind_later
+	retry told
+	for i in 1 2 3 4 5 6 7 8; do
+		sleep 0.2
+		[ "$4" = - ] || kill -0 "$(cat "$T/unbind.pid")" ||
+			fail "unbind overtook a fault at: $1 $2"
+	done
+	stalled there || fail "the fault did not wait"
+	probe go
+	wait_for "$T/unbind.pid" 60
+	hear h
+	is 'ready @(OK|BUS_ADRERR *)' echo "$HEARD"
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	# nothing of it can reach the next owner's data
+	mode "$DEV" devdax
+	"$DT" mfill "/dev/$DEV" 7 0 16M
+	tell h "${2:0:1}"
+	is 'BUS_ADRERR *' echo "$HEARD"
+	"$DT" mcheck "/dev/$DEV" 7 0 16M
+	stop h
+	umount "$MNT"
+	"$DT" mcheck "/dev/$DEV" 7 0 16M
+}
+
+# the device's pages are about to enter the file
+fault_before_the_file_has_it() {
+	local how
+
+	for how in ignore careful; do
+		stalled_fault entry w revoke=$how
+		stalled_fault entry wh revoke=$how
+	done
+}
+
+# they are in the file and are about to enter the page table
+fault_before_it_is_mapped() {
+	local how
+
+	for how in ignore careful; do
+		stalled_fault pte r revoke=$how
+		stalled_fault pte w revoke=$how
+		stalled_fault pmd wh revoke=$how
+	done
+}
+
+# there, a mapping with MAP_SYNC writes the file back in between
+fault_with_map_sync() {
+	local how
+
+	for how in ignore careful; do
+		stalled_fault sync ws revoke=$how -
+		stalled_fault sync wsh revoke=$how -
+		stalled_fault pte ws revoke=$how
+		stalled_fault pmd wsh revoke=$how
+	done
+}
+
+# comes_and_goes TIMES KIND...: calls of these kinds without end meanwhile, each
+# of which gets what it wants or ENXIO
+comes_and_goes() {
+	local i kind times=$1 answer
+	shift
+	local kinds=("$@")
+
+	mode "$DEV" famfs
+	for i in "${!kinds[@]}"; do
+		start "k$i" "$DT" probe storm "${kinds[i]}" "$(devt)"
+	done
+	is OK "$DT" rebind $BUS/drivers/fsdev_dax "$DEV" "$times"
+	for i in "${!kinds[@]}"; do
+		kind=${kinds[i]}
+		stop "k$i"
+		answer=$(tail -n 1 "$T/k$i.out")
+		echo "$kind: $answer"
+		[[ $answer =~ ^good\ ([0-9]+)\ ENXIO\ ([0-9]+)$ ]] ||
+			fail "what else is there to say?"
+		[ "${BASH_REMATCH[1]}" -ge "$times" ] &&
+			[ "${BASH_REMATCH[2]}" -ge "$times" ] || fail "too few"
+	done
+}
+
+calls_while_it_comes_and_goes() {
+	comes_and_goes 200 access access zero recover size
+}
+
+errors_while_it_comes_and_goes() {
+	comes_and_goes 100 poison poison
+}
 
 # storm_and OPTIONS: faults and I/O on all CPUs while it goes away
 storm_and() {
@@ -384,6 +685,31 @@ open_fd_of_the_device() {
 	modprobe fsdev_dax
 }
 
+# In devdax mode a file can be mapped; whenever else, not, however old it is
+old_mapping_of_the_device() {
+	mode "$DEV" devdax
+	start h "$DT" hold "/dev/$DEV" 2M rwh
+	held_file
+	tell h w
+	is 'BUS_ADRERR *' echo "$HEARD"
+	tell h m
+	is ENXIO echo "$HEARD"
+	"$DT" mcheck "$MNT/f" 1
+	umount "$MNT"
+	unbind_now
+	tell h m
+	is ENXIO echo "$HEARD"
+	mode "$DEV" devdax
+	tell h m
+	is OK echo "$HEARD"
+	tell h w
+	is OK echo "$HEARD"
+	unbind_now
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	stop h
+}
+
 open_fd_of_a_deleted_device() {
 	local second fd
 
@@ -391,9 +717,57 @@ open_fd_of_a_deleted_device() {
 	mode "$second" famfs
 	retry test -e "/dev/$second"
 	exec {fd}<"/dev/$second"
+	mode "$second" devdax
+	start h "$DT" hold "/dev/$second" 0 rwh
 	delete_device "$second"
 	: >"$T/created"
 	exec {fd}<&-
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	tell h m
+	is ENXIO echo "$HEARD"
+	# the next one of that name is another device
+	new_device 32M
+	mode "$second" devdax
+	tell h m
+	is ENXIO echo "$HEARD"
+	stop h
+}
+
+# What an administrator can see of it
+tracepoints() {
+	local tr=/sys/kernel/tracing
+
+	mountpoint -q $tr || mount -t tracefs tracefs $tr || skip "no tracefs"
+	[ -d $tr/events/sched ] || skip "no tracepoints at all"
+	[ -d $tr/events/dax ]
+	tr+=/instances/daxtest
+	mkdir $tr
+	# shellcheck disable=SC2064
+	trap "echo 0 >$tr/events/dax/enable; rmdir $tr || :" EXIT
+	mode "$DEV" famfs
+	echo 1 >$tr/events/dax/enable
+	held_file revoke=careful
+	is OK probe poison "$(devt)" 5000
+	unbind_now
+	umount "$MNT"
+	sed -n "s/^.* \(dax_[a-z]*: dev $(devt) holder\)/\1/p" $tr/trace \
+		>"$T/events"
+	cat "$T/events"
+	# one holder in all of them
+	[ "$(cut -d' ' -f5 "$T/events" | sort -u | grep -c '[1-9a-f]')" = 1 ]
+	cut -d' ' -f1,6- "$T/events" >"$T/have"
+	cat >"$T/want" <<-END
+	dax_claim: free -> held
+	dax_notify: offset 0x1388000 length 0x1000 flags 0x20 returns 0
+	dax_claim: held -> lost
+	dax_notify: offset 0x0 length 0xffffffffffffffff flags 0x80 returns 0
+	dax_claim: lost -> leaving
+	dax_claim: leaving -> free
+	END
+	diff "$T/want" "$T/have"
+	mode "$DEV" famfs
+	is OK probe zero "$(devt)" 5000 1
 }
 
 one_of_two_devices() {
@@ -437,19 +811,32 @@ run_tests \
 	stale_mapping_and_devdax \
 	stale_mapping_and_system_ram \
 	famfs_again_only_after_umount \
+	daxctl_and_a_lost_claim \
 	umount_after_another_driver_came \
 	remount_of_a_lost_device \
 	rmmod_under_a_mount \
 	removal_of_the_region \
+	removal_of_the_platform_device \
+	removal_of_the_region_driver \
 	pinned_careful_4K \
 	pinned_careful_2M \
 	pinned_ignoring_4K \
 	pinned_ignoring_2M \
+	direct_io_in_flight \
+	long_read \
+	long_write \
+	fault_before_the_file_has_it \
+	fault_before_it_is_mapped \
+	fault_with_map_sync \
+	calls_while_it_comes_and_goes \
+	errors_while_it_comes_and_goes \
 	storm_careful \
 	storm_ignoring \
 	storm_late \
 	holder_hears_it_once \
 	late_put_and_the_next_holder \
 	open_fd_of_the_device \
+	old_mapping_of_the_device \
 	open_fd_of_a_deleted_device \
+	tracepoints \
 	one_of_two_devices
