@@ -5,6 +5,9 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2034
+TEST_TIMEOUT=${TEST_TIMEOUT:-600}
+
 try() { "$DT" try "$@"; }
 devt() { cat "$BUS/devices/$DEV/dev"; }
 

@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SECS=${1:-${SECS:-60}}
-TEST_TIMEOUT=$((5 * SECS + 300))
+TEST_TIMEOUT=$((5 * (SECS + 90) + 60))
 
 # count NAME...: one more of each
 count() {

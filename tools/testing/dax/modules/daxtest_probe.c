@@ -433,7 +433,7 @@ static int dtp_stall_at(struct daxtest_probe *p)
 		.pre_handler = dtp_divert,
 	};
 	reinit_completion(&dtp_stall.go);
-	dtp_stall.state = DAXTEST_STALLED_ARMED;
+	WRITE_ONCE(dtp_stall.state, DAXTEST_STALLED_ARMED);
 	WRITE_ONCE(dtp_stall.task, current);
 	p->result = register_kprobe(&point->kp);
 	if (p->result)
