@@ -184,6 +184,7 @@ fill_ram() {
 
 	node=$(cat "$BUS/devices/$1/target_node")
 	mkdir "$T/ram"
+	trap 'umount -l "$T/ram" 2>/dev/null || :' EXIT
 	mount -t tmpfs -o "size=100%,mpol=prefer:$node" tmpfs "$T/ram" ||
 		mount -t tmpfs -o size=100% tmpfs "$T/ram"
 	for n in $(seq 1000); do
@@ -408,7 +409,7 @@ pinned_careful_2M() { pinned_and revoke=careful rwh; }
 pinned_ignoring_4K() { pinned_and revoke=ignore rw; }
 pinned_ignoring_2M() { pinned_and revoke=ignore rwh; }
 
-asleep() { grep -q '^State:.D' "/proc/$(cat "$T/$1.pid")/status"; }
+asleep() { grep -qs '^State:.D' "/proc/$(cat "$T/$1.pid")/status"; }
 
 no_slow_disk() {
 	if [ -e /dev/mapper/slow ]; then
