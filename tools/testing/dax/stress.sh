@@ -53,6 +53,14 @@ try_unbind() {
 	did "unbind_$1" try store "$BUS/drivers/$1/unbind" "$DEV"
 }
 
+# again DRIVER: it knows the id; refused while a mount has not noticed
+again() {
+	case $("$DT" try store "$BUS/drivers/$1/bind" "$DEV" 2>&1) in
+	OK) count "bind_$1" ;;
+	EBUSY) [ "$(driver_of "$DEV")" != none ] || count bind_refused ;;
+	esac
+}
+
 # try_bind DRIVER: by its id, and is told by the bind file if that is refused
 try_bind() {
 	local driver=$BUS/drivers/$1
@@ -61,10 +69,7 @@ try_bind() {
 	did "new_id_$1" try store "$driver/new_id" "$DEV" || return 0
 	case $(driver_of "$DEV") in
 	"$1")	count "bind_$1" ;;
-	none)
-		[ "$("$DT" try store "$driver/bind" "$DEV" 2>&1)" != EBUSY ] ||
-			count bind_refused
-		;;
+	none)	again "$1" ;;
 	esac
 }
 
@@ -94,7 +99,9 @@ binder() {
 		exec {LOCK}>&-
 	else
 		old=$(driver_of "$DEV")
-		[ "$old" = none ] || try_unbind "$old"
+		if [ "$old" != none ] && try_unbind "$old"; then
+			again "$drv"
+		fi
 	fi
 	did remove_id try store "$BUS/drivers/$drv/remove_id" "$DEV"
 }
@@ -116,6 +123,8 @@ holder() {
 	*) count removal_told_twice ;;
 	esac
 	[ "$(probe put "$slot")" = OK ] && count put
+	# it is a mount's turn
+	sleep "0.$(rnd 10)"
 }
 
 mounter() {
@@ -124,7 +133,6 @@ mounter() {
 	how=$(shuf -n 1 -e careful ignore return0 delay:20)
 	if ! mnt "$DEV" "revoke=$how" 2>/dev/null; then
 		count mount_refused
-		sleep 0.05
 		return 0
 	fi
 	count mount
