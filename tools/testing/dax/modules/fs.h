@@ -63,6 +63,7 @@ struct dt_dev {
  * @revoke: reaction to the loss of a device
  * @mf: reaction to memory errors
  * @delay: milliseconds for DT_REVOKE_DELAY
+ * @alloc: bytes that a file without a layout gets, or 0
  * @dead: the devices have been given back
  * @dir: statistics in debugfs
  * @stat: the statistics
@@ -77,6 +78,7 @@ struct dt_sb {
 	enum dt_revoke revoke;
 	enum dt_mf mf;
 	unsigned int delay;
+	u64 alloc;
 	bool dead;
 	struct dentry *dir;
 	atomic64_t stat[DT_NR_STAT];
@@ -145,6 +147,7 @@ u64 dt_extent_pos(const struct dt_layout *layout, const struct dt_extent *ext,
 		  u64 offset);
 long dt_set_layout(struct file *file, struct daxtest_layout __user *arg);
 long dt_get_layout(struct file *file, struct daxtest_layout __user *arg);
+int dt_allocate(struct inode *inode);
 void dt_drop_layout(struct inode *inode);
 
 /* fs_file.c */

@@ -72,15 +72,34 @@ static ssize_t dt_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return rc;
 }
 
-/* A file does not grow by writing: its memory is what user space gave it */
+static int dt_set_size(struct inode *inode, loff_t size);
+
+/* A write past the end makes the file longer only on a mount with alloc= */
+static int dt_make_room(struct inode *inode, const struct kiocb *iocb,
+			loff_t end)
+{
+	const struct dt_layout *layout = dt_layout(inode);
+	struct dt_sb *dts = dt_sb(inode->i_sb);
+
+	if (!dts->alloc || end <= i_size_read(inode))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	end = min_t(loff_t, end, layout ? layout->size : dts->alloc);
+	return end > iocb->ki_pos ? dt_set_size(inode, end) : 0;
+}
+
 static ssize_t dt_write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t size;
+	loff_t size, old = i_size_read(inode);
 	ssize_t rc;
 
 	rc = generic_write_checks(iocb, from);
 	if (rc <= 0)
+		return rc;
+	rc = dt_make_room(inode, iocb, iocb->ki_pos + rc);
+	if (rc)
 		return rc;
 	size = i_size_read(inode);
 	if (iocb->ki_pos >= size)
@@ -88,9 +107,12 @@ static ssize_t dt_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	iov_iter_truncate(from, size - iocb->ki_pos);
 
 	rc = kiocb_modified(iocb);
-	if (rc)
-		return rc;
-	return dax_iomap_rw(iocb, from, &dt_iomap_ops);
+	if (!rc)
+		rc = dax_iomap_rw(iocb, from, &dt_iomap_ops);
+	/* it came short of what there was made room for */
+	if (size > old && iocb->ki_pos < size)
+		dt_set_size(inode, max(old, iocb->ki_pos));
+	return rc;
 }
 
 static ssize_t dt_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -287,7 +309,9 @@ static int dt_grow(struct inode *inode, loff_t size)
 
 	if (!layout || size > layout->size)
 		return -EFBIG;
-	rc = dax_zero_range(inode, old, size - old, NULL, &dt_iomap_ops);
+	/* the rest of the last page can be seen, too, through a mapping */
+	rc = dax_zero_range(inode, old, round_up(size, PAGE_SIZE) - old, NULL,
+			    &dt_iomap_ops);
 	if (rc)
 		return rc;
 	truncate_setsize(inode, size);
@@ -323,6 +347,11 @@ static int dt_set_size(struct inode *inode, loff_t size)
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 
+	if (size > old && !dt_layout(inode) && dt_sb(inode->i_sb)->alloc) {
+		rc = dt_allocate(inode);
+		if (rc)
+			return rc;
+	}
 	filemap_invalidate_lock(inode->i_mapping);
 	if (size > old)
 		rc = dt_grow(inode, size);

@@ -231,7 +231,8 @@ static int dt_own(struct dt_sb *dts, struct dt_layout *layout)
 {
 	u32 i;
 
-	guard(rwsem_write)(&dts->owners_sem);
+	lockdep_assert_held_write(&dts->owners_sem);
+
 	for (i = 0; i < layout->count; i++) {
 		struct dt_extent *ext = &layout->extents[i];
 		struct dt_dev *dev = &dts->devs[ext->dev];
@@ -246,9 +247,20 @@ static int dt_own(struct dt_sb *dts, struct dt_layout *layout)
 	return 0;
 }
 
+/* The layout owns its extents */
+static void dt_attach(struct inode *inode, struct dt_layout *layout)
+{
+	dt_inode(inode)->unsynced = true;
+	/* Pairs with dt_layout(): who sees the layout sees it filled in */
+	smp_store_release(&dt_inode(inode)->layout, layout);
+	inode->i_blocks = DIV_ROUND_UP_ULL(layout->size, 512);
+	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode));
+}
+
 static int dt_attach_layout(struct inode *inode,
 			    const struct daxtest_layout *hdr)
 {
+	struct dt_sb *dts = dt_sb(inode->i_sb);
 	struct dt_layout *layout;
 	int rc;
 
@@ -259,18 +271,76 @@ static int dt_attach_layout(struct inode *inode,
 	layout = dt_read_layout(inode, hdr);
 	if (IS_ERR(layout))
 		return PTR_ERR(layout);
-	rc = dt_own(dt_sb(inode->i_sb), layout);
+	scoped_guard(rwsem_write, &dts->owners_sem)
+		rc = dt_own(dts, layout);
 	if (rc) {
 		kvfree(layout);
 		return rc;
 	}
-
-	dt_inode(inode)->unsynced = true;
-	/* Pairs with dt_layout(): who sees the layout sees it filled in */
-	smp_store_release(&dt_inode(inode)->layout, layout);
+	dt_attach(inode, layout);
 	i_size_write(inode, layout->size);
-	inode->i_blocks = DIV_ROUND_UP_ULL(layout->size, 512);
-	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode));
+	return 0;
+}
+
+/* The first piece of @ext->len bytes that nobody owns, where PMDs can map it */
+static int dt_find_room(struct dt_sb *dts, struct dt_extent *ext)
+{
+	unsigned long nr = ext->len / DAXTEST_BLOCK, start;
+	struct interval_tree_node *node;
+	struct dt_dev *dev;
+
+	lockdep_assert_held_write(&dts->owners_sem);
+
+	for (ext->dev = 0; ext->dev < dts->nr_devs; ext->dev++) {
+		dev = &dts->devs[ext->dev];
+		start = 0;
+		while (!READ_ONCE(dev->lost) &&
+		       start + nr <= dev->size / DAXTEST_BLOCK) {
+			node = interval_tree_iter_first(&dev->owners, start,
+							start + nr - 1);
+			if (!node) {
+				ext->offset = (u64)start * DAXTEST_BLOCK;
+				ext->node.start = start;
+				ext->node.last = start + nr - 1;
+				return 0;
+			}
+			start = round_up(node->last + 1,
+					 PMD_SIZE / DAXTEST_BLOCK);
+		}
+	}
+	return -ENOSPC;
+}
+
+/**
+ * dt_allocate() - give a file that has no layout one, as alloc= says
+ * @inode: the file; its size does not change
+ */
+int dt_allocate(struct inode *inode)
+{
+	struct dt_sb *dts = dt_sb(inode->i_sb);
+	struct dt_layout *layout;
+	int rc;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+
+	layout = kvzalloc(struct_size(layout, extents, 1), GFP_KERNEL);
+	if (!layout)
+		return -ENOMEM;
+	layout->count = 1;
+	layout->type = DAXTEST_SIMPLE;
+	layout->size = dts->alloc;
+	layout->extents[0].inode = inode;
+	layout->extents[0].len = dts->alloc;
+	scoped_guard(rwsem_write, &dts->owners_sem) {
+		rc = dt_find_room(dts, &layout->extents[0]);
+		if (!rc)
+			rc = dt_own(dts, layout);
+	}
+	if (rc) {
+		kvfree(layout);
+		return rc;
+	}
+	dt_attach(inode, layout);
 	return 0;
 }
 

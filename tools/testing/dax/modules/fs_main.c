@@ -15,6 +15,9 @@
  *  mf=		handle (default), ignore0, eopnotsupp: what to do about memory
  *		errors
  * The last two can be changed by a remount.
+ *  alloc=SIZE	files grow as they do elsewhere, by being written or truncated;
+ *		one that has no layout gets SIZE bytes of a device. For
+ *		programs that know nothing of layouts.
  */
 #include <linux/debugfs.h>
 #include <linux/fs_context.h>
@@ -254,6 +257,8 @@ static int dt_show_options(struct seq_file *m, struct dentry *root)
 		seq_printf(m, ",revoke=%s", dt_revoke_names[dts->revoke]);
 	if (dts->revoke == DT_REVOKE_DELAY)
 		seq_printf(m, ":%u", dts->delay);
+	if (dts->alloc)
+		seq_printf(m, ",alloc=%llu", dts->alloc);
 	if (dts->mf != DT_MF_HANDLE)
 		seq_printf(m, ",mf=%s", dt_mf_names[dts->mf]);
 	return 0;
@@ -415,7 +420,7 @@ static int dt_reconfigure(struct fs_context *fc)
 	return 0;
 }
 
-enum { DT_OPT_DEV, DT_OPT_REVOKE, DT_OPT_MF };
+enum { DT_OPT_DEV, DT_OPT_REVOKE, DT_OPT_MF, DT_OPT_ALLOC };
 
 static const struct constant_table dt_mf_table[] = {
 	{ "handle",		DT_MF_HANDLE },
@@ -428,6 +433,7 @@ static const struct fs_parameter_spec dt_parameters[] = {
 	fsparam_string("daxdev",	DT_OPT_DEV),
 	fsparam_string("revoke",	DT_OPT_REVOKE),
 	fsparam_enum("mf",		DT_OPT_MF, dt_mf_table),
+	fsparam_string("alloc",		DT_OPT_ALLOC),
 	{}
 };
 
@@ -443,6 +449,17 @@ static int dt_parse_revoke(struct dt_sb *dts, const char *arg)
 	if (i < 0)
 		return -EINVAL;
 	dts->revoke = i;
+	return 0;
+}
+
+static int dt_parse_alloc(struct dt_sb *dts, const char *arg)
+{
+	char *end;
+
+	dts->alloc = memparse(arg, &end);
+	if (*end || !dts->alloc || dts->alloc > MAX_LFS_FILESIZE ||
+	    !IS_ALIGNED(dts->alloc, DAXTEST_BLOCK))
+		return -EINVAL;
 	return 0;
 }
 
@@ -471,6 +488,8 @@ static int dt_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case DT_OPT_MF:
 		dts->mf = result.uint_32;
 		return 0;
+	case DT_OPT_ALLOC:
+		return dt_parse_alloc(dts, param->string);
 	}
 	return -EINVAL;
 }
