@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -1535,6 +1536,727 @@ static int probe_pages(int argc, char **argv)
 	return bad;
 }
 
+/*
+ * An exerciser in the manner of fsx: random operations on a file and on a copy
+ * of it in memory, which have to agree. It has one mapping of all of the file
+ * the whole time, and makes others for one operation.
+ */
+
+enum ex_what {
+	EX_READ, EX_WRITE, EX_MAPREAD, EX_MAPWRITE, EX_OLDREAD, EX_OLDWRITE,
+	EX_TRUNCATE, EX_ZERO, EX_ZERO_KEEP, EX_PUNCH, EX_FSYNC, EX_DONTNEED,
+	EX_NR
+};
+
+static const char * const ex_names[EX_NR] = {
+	"read", "write", "mapread", "mapwrite", "oldread", "oldwrite",
+	"truncate", "zero", "zerokeep", "punch", "fsync", "dontneed"
+};
+
+#define EX_LOG 4096
+
+static struct {
+	int fd;
+	bool grow;		/* writes may make the file longer */
+	uint64_t nr, size, max, seed, state;
+	unsigned char *copy, *buf, *map;
+	struct ex_op {
+		uint64_t nr, pos, len, size;
+		enum ex_what what;
+	} log[EX_LOG];
+} ex;
+
+static void ex_die(uint64_t where, const char *fmt, ...)
+{
+	uint64_t first = ex.nr > EX_LOG ? ex.nr - EX_LOG : 0, i;
+	va_list ap;
+
+	fprintf(stderr, "exercise, seed %llu, operation %llu: ",
+		(unsigned long long)ex.seed, (unsigned long long)ex.nr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nwhat concerned it lately:\n");
+	for (i = first; i <= ex.nr; i++) {
+		struct ex_op *op = &ex.log[i % EX_LOG];
+		bool resized = op->what == EX_TRUNCATE || i + 16 > ex.nr;
+
+		if (!resized && (where < op->pos || where >= op->pos + op->len))
+			continue;
+		fprintf(stderr, "%6llu %-8s %#9llx +%#llx of %#llx\n",
+			(unsigned long long)i, ex_names[op->what],
+			(unsigned long long)op->pos,
+			(unsigned long long)op->len,
+			(unsigned long long)op->size);
+	}
+	exit(1);
+}
+
+static void ex_compare(const unsigned char *have, uint64_t pos, uint64_t len)
+{
+	uint64_t i;
+
+	if (!memcmp(have, ex.copy + pos, len))
+		return;
+	for (i = 0; have[i] == ex.copy[pos + i]; i++)
+		;
+	ex_die(pos + i, "at %#llx is %02x and should be %02x",
+	       (unsigned long long)(pos + i), have[i], ex.copy[pos + i]);
+}
+
+/* The copy is all zeroes behind its end, as the last page of the file is */
+static void ex_resize(uint64_t size)
+{
+	if (size < ex.size)
+		memset(ex.copy + size, 0, ex.size - size);
+	ex.size = size;
+}
+
+static void ex_fallocate(const struct ex_op *op, int mode)
+{
+	uint64_t end = op->pos + op->len;
+
+	if (fallocate(ex.fd, mode, op->pos, op->len))
+		ex_die(op->pos, "fallocate: %s", errname(errno));
+	if (end > ex.size && !(mode & FALLOC_FL_KEEP_SIZE))
+		ex_resize(end);
+	if (op->pos < ex.size)
+		memset(ex.copy + op->pos, 0,
+		       (end < ex.size ? end : ex.size) - op->pos);
+}
+
+static void ex_rw(const struct ex_op *op)
+{
+	ssize_t n;
+
+	if (op->what == EX_READ) {
+		n = pread(ex.fd, ex.buf, op->len, op->pos);
+	} else {
+		make_pattern(ex.buf, rnd(&ex.state), op->pos, op->len);
+		n = pwrite(ex.fd, ex.buf, op->len, op->pos);
+	}
+	if (n != (ssize_t)op->len)
+		ex_die(op->pos, "%s: %zd %s", ex_names[op->what], n,
+		       errname(n < 0 ? errno : 0));
+	if (op->what == EX_READ) {
+		ex_compare(ex.buf, op->pos, op->len);
+		return;
+	}
+	if (op->pos + op->len > ex.size)
+		ex_resize(op->pos + op->len);
+	memcpy(ex.copy + op->pos, ex.buf, op->len);
+}
+
+/* Reads by a mapping also look at what is behind the end in the last page */
+static void ex_mapped(const struct ex_op *op)
+{
+	bool write = op->what == EX_MAPWRITE || op->what == EX_OLDWRITE;
+	bool fresh = op->what == EX_MAPREAD || op->what == EX_MAPWRITE;
+	uint64_t start = op->pos & ~(PAGE - 1), len = op->len;
+	unsigned char *p = ex.map + op->pos, *base = NULL;
+
+	if (fresh) {
+		base = map_file(ex.fd, start, op->pos + len - start, PROT_READ |
+				(write ? PROT_WRITE : 0), MAP_SHARED);
+		p = base + (op->pos - start);
+	}
+	if (write) {
+		make_pattern(ex.copy + op->pos, rnd(&ex.state), op->pos, len);
+		memcpy(p, ex.copy + op->pos, len);
+	} else {
+		if (op->pos + len == ex.size)
+			len += -ex.size & (PAGE - 1);
+		ex_compare(p, op->pos, len);
+	}
+	if (fresh)
+		munmap(base, op->pos + op->len - start);
+}
+
+static void ex_step(struct ex_op *op)
+{
+	switch (op->what) {
+	case EX_READ:
+	case EX_WRITE:
+		ex_rw(op);
+		break;
+	case EX_MAPREAD:
+	case EX_MAPWRITE:
+	case EX_OLDREAD:
+	case EX_OLDWRITE:
+		ex_mapped(op);
+		break;
+	case EX_TRUNCATE:
+		if (ftruncate(ex.fd, op->pos))
+			ex_die(op->pos, "truncate: %s", errname(errno));
+		ex_resize(op->pos);
+		break;
+	case EX_ZERO:
+		ex_fallocate(op, FALLOC_FL_ZERO_RANGE);
+		break;
+	case EX_ZERO_KEEP:
+		ex_fallocate(op, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
+		break;
+	case EX_PUNCH:
+		ex_fallocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+		break;
+	case EX_FSYNC:
+		if (fsync(ex.fd))
+			ex_die(0, "fsync: %s", errname(errno));
+		break;
+	case EX_DONTNEED:
+		madvise(ex.map, ex.max, MADV_DONTNEED);
+		break;
+	case EX_NR:
+		break;
+	}
+	if (file_size(ex.fd) != ex.size)
+		ex_die(ex.size, "the size is %#llx and should be %#llx",
+		       (unsigned long long)file_size(ex.fd),
+		       (unsigned long long)ex.size);
+}
+
+/* Whether something may reach past the end depends on what it is */
+static void ex_choose(struct ex_op *op)
+{
+	uint64_t limit = ex.size, longest = 128 << 10;
+
+	op->what = rnd(&ex.state) % EX_NR;
+	op->size = ex.size;
+	if (op->what >= EX_TRUNCATE && op->what <= EX_PUNCH)
+		limit = ex.max;
+	if (op->what == EX_WRITE && ex.grow)
+		limit = ex.max;
+	/* mostly small, and now and then several huge pages */
+	if (rnd(&ex.state) % 16 == 0)
+		longest = ex.max;
+	op->len = rnd(&ex.state) % longest + 1;
+	/* a file that is short most of the time shows little */
+	if (op->what == EX_TRUNCATE && rnd(&ex.state) % 2)
+		op->pos = ex.max - rnd(&ex.state) % (ex.max / 4);
+	else
+		op->pos = limit ? rnd(&ex.state) % limit : 0;
+	if (rnd(&ex.state) % 4 == 0)
+		op->pos &= ~(PAGE - 1);
+	if (op->len > limit - op->pos)
+		op->len = limit - op->pos;
+	if (!op->len && op->what < EX_FSYNC && op->what != EX_TRUNCATE)
+		op->what = EX_FSYNC;
+	if (op->what == EX_TRUNCATE || op->what >= EX_FSYNC)
+		op->len = 0;
+}
+
+/* PATH COUNT SEED [SIZE]: with a size, writes also make the file grow */
+static int cmd_exercise(int argc, char **argv)
+{
+	uint64_t count = number(argv[2]), done[EX_NR] = {};
+	int i;
+
+	ex.fd = open_file(argv[1], O_RDWR | (argc == 5 ? O_CREAT : 0));
+	ex.seed = number(argv[3]);
+	ex.state = ex.seed * 2 + 88172645463325252ULL;
+	ex.grow = argc == 5;
+	ex.max = ex.grow ? number(argv[4]) : file_size(ex.fd);
+	ex.copy = calloc(1, ex.max + PAGE);
+	ex.buf = malloc(ex.max);
+	if (!ex.copy || !ex.buf || ex.max < PAGE)
+		die("a file of %llu bytes", (unsigned long long)ex.max);
+	ex.map = map_file(ex.fd, 0, ex.max, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (ftruncate(ex.fd, 0) || ftruncate(ex.fd, ex.max))
+		die("truncate: %s", errname(errno));
+	ex.size = ex.max;
+	for (; ex.nr < count; ex.nr++) {
+		struct ex_op *op = &ex.log[ex.nr % EX_LOG];
+
+		ex_choose(op);
+		ex_step(op);
+		done[op->what]++;
+	}
+	ex.log[ex.nr % EX_LOG] = (struct ex_op){ .what = EX_READ };
+	ex_compare(ex.map, 0, ex.size);
+	for (i = 0; i < EX_NR; i++)
+		printf("%s %llu%c", ex_names[i], (unsigned long long)done[i],
+		       i < EX_NR - 1 ? ' ' : '\n');
+	return 0;
+}
+
+/*
+ * What can be done to a mapping. Each gets a file of 4 huge pages or more,
+ * whose 8 bytes at the start of each page say which page it is, and leaves it
+ * so. EXPECT() tells what was not as it should be.
+ */
+
+#define EXPECT(cond) do {						\
+	if (!(cond))							\
+		die("line %d: not so: %s (errno %s, signal %d)", __LINE__, \
+		    #cond, errname(errno), bus.sig);			\
+} while (0)
+
+static uint64_t read_at(const char *p)
+{
+	uint64_t val = ~0ULL;
+
+	try_access((void *)p, false, &val);
+	return val;
+}
+
+static bool reads(const char *p, uint64_t page)
+{
+	return read_at(p) == page && !bus.sig;
+}
+
+static bool writes(char *p, uint64_t val)
+{
+	return !try_access((void *)p, true, &val);
+}
+
+static bool segv(char *p, bool write)
+{
+	uint64_t val = 0;
+
+	return try_access((void *)p, write, &val) == SIGSEGV;
+}
+
+static bool in_file(int fd, uint64_t page, uint64_t val)
+{
+	uint64_t have;
+
+	return pread(fd, &have, 8, page * PAGE) == 8 && have == val;
+}
+
+/* Room for @len bytes in the address space, @off behind a huge page */
+static char *room_for(uint64_t len, uint64_t off)
+{
+	char *p = mmap(NULL, len + 2 * HUGE, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	EXPECT(p != MAP_FAILED);
+	return (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1)) + off;
+}
+
+#define NHUGE (HUGE / PAGE)	/* base pages in a huge one */
+
+static void vma_mprotect(int fd, char *p)
+{
+	char *q = p + 7 * PAGE;
+
+	EXPECT(writes(p, 0) && writes(p + HUGE, NHUGE));
+	/* one page in the middle of a huge one */
+	EXPECT(!mprotect(q, PAGE, PROT_READ));
+	EXPECT(segv(q, true) && reads(q, 7));
+	EXPECT(writes(q - PAGE, 6) && writes(q + PAGE, 8));
+	EXPECT(!mprotect(q, PAGE, PROT_NONE));
+	EXPECT(segv(q, false) && segv(q, true));
+	EXPECT(reads(q - PAGE, 6) && reads(q + PAGE, 8));
+	EXPECT(!mprotect(q, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT(reads(q, 7) && writes(q, 70) && in_file(fd, 7, 70));
+	EXPECT(writes(q, 7));
+	/* a whole huge one, which may stay one */
+	EXPECT(!mprotect(p + HUGE, HUGE, PROT_READ));
+	EXPECT(segv(p + HUGE, true) && reads(p + HUGE + PAGE, NHUGE + 1));
+	EXPECT(!mprotect(p + HUGE, HUGE, PROT_READ | PROT_WRITE));
+	EXPECT(writes(p + HUGE, 1) && in_file(fd, NHUGE, 1));
+	EXPECT(writes(p + HUGE, NHUGE));
+}
+
+static void vma_munmap(int fd, char *p)
+{
+	char *q = p + 100 * PAGE;
+
+	EXPECT(writes(p, 0) && writes(p + 2 * HUGE, 2 * NHUGE));
+	EXPECT(!munmap(q, PAGE));
+	EXPECT(segv(q, false));
+	EXPECT(reads(q - PAGE, 99) && reads(q + PAGE, 101));
+	EXPECT(writes(q - PAGE, 5) && in_file(fd, 99, 5));
+	EXPECT(writes(q - PAGE, 99));
+	/* the head of a huge page, the tail of another, and one between */
+	EXPECT(!munmap(p + 3 * HUGE / 2, 2 * HUGE));
+	EXPECT(segv(p + 2 * HUGE, false) && segv(p + 3 * HUGE, false));
+	EXPECT(reads(p + HUGE, NHUGE));
+	EXPECT(reads(p + 7 * HUGE / 2, 7 * NHUGE / 2));
+	/* and the file is whole */
+	EXPECT(mmap(q, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+		    100 * PAGE) == q && reads(q, 100));
+	EXPECT(mmap(q, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+		    HUGE) == q && reads(q, NHUGE));
+}
+
+static void vma_madvise(int fd, char *p)
+{
+	static const int harmless[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
+		MADV_DONTNEED, MADV_NOHUGEPAGE, MADV_HUGEPAGE,
+		20 /* COLD */, 21 /* PAGEOUT */,
+		22 /* POPULATE_READ */, 23 /* POPULATE_WRITE */,
+		MADV_DONTDUMP, MADV_DODUMP, MADV_DONTFORK, MADV_DOFORK
+	};
+	unsigned int i;
+	char *q;
+
+	for (i = 0; i < ARRAY_SIZE(harmless); i++) {
+		EXPECT(writes(p + 9 * PAGE, 9));
+		if (madvise(p, 2 * HUGE, harmless[i]))
+			die("madvise %d: %s", harmless[i], errname(errno));
+		EXPECT(reads(p + 9 * PAGE, 9) && reads(p + HUGE, NHUGE));
+		/* now from the middle of a huge page */
+		if (madvise(p + HUGE / 2, HUGE, harmless[i]))
+			die("madvise %d: %s", harmless[i], errname(errno));
+		EXPECT(reads(p + HUGE / 2, NHUGE / 2) && reads(p, 0));
+	}
+	/* for anonymous memory only, or for pages that can be merged */
+	EXPECT(madvise(p, HUGE, 8 /* FREE */) && errno == EINVAL);
+	EXPECT(madvise(p, HUGE, 25 /* COLLAPSE */) && reads(p, 0));
+	/* a hole is of zeroes */
+	EXPECT(!madvise(p + 10 * PAGE, 2 * PAGE, MADV_REMOVE));
+	EXPECT(reads(p + 10 * PAGE, 0) && reads(p + 11 * PAGE, 0));
+	EXPECT(reads(p + 9 * PAGE, 9) && reads(p + 12 * PAGE, 12));
+	EXPECT(writes(p + 10 * PAGE, 10) && writes(p + 11 * PAGE, 11));
+	EXPECT(in_file(fd, 10, 10));
+	/* guards take the place of pages */
+	if (madvise(p + 20 * PAGE, PAGE, 102 /* GUARD_INSTALL */)) {
+		EXPECT(errno == EINVAL);
+	} else {
+		EXPECT(segv(p + 20 * PAGE, false) && reads(p + 21 * PAGE, 21));
+		EXPECT(!madvise(p, HUGE, 103 /* GUARD_REMOVE */));
+		EXPECT(reads(p + 20 * PAGE, 20));
+	}
+	/* what a private mapping has of its own goes, the file's stays */
+	q = map_file(fd, 0, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	EXPECT(writes(q + PAGE, 77) && reads(q + PAGE, 77));
+	EXPECT(in_file(fd, 1, 1) && reads(p + PAGE, 1));
+	EXPECT(!madvise(q, HUGE, MADV_DONTNEED) && reads(q + PAGE, 1));
+}
+
+static void vma_mremap(int fd, char *p)
+{
+	char *a = room_for(8 * HUGE, 0), *b, *q;
+	uint64_t i;
+
+	EXPECT(writes(p, 0) && writes(p + HUGE, NHUGE));
+	/* to where it can stay in huge pages, and to where it cannot */
+	for (i = 0; i < 2; i++) {
+		b = room_for(8 * HUGE, i * 5 * PAGE);
+		q = mremap(i ? a : p, 4 * HUGE, 4 * HUGE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, i ? b : a);
+		EXPECT(q == (i ? b : a));
+		EXPECT(segv(i ? a : p, false));
+		EXPECT(reads(q, 0) && reads(q + HUGE + PAGE, NHUGE + 1));
+		EXPECT(reads(q + 3 * HUGE, 3 * NHUGE));
+		EXPECT(writes(q + PAGE, 8) && in_file(fd, 1, 8));
+		EXPECT(writes(q + PAGE, 1));
+	}
+	/* shorter and longer again, in the middle of a huge page */
+	EXPECT(mremap(q, 4 * HUGE, HUGE + PAGE, 0) == q);
+	EXPECT(reads(q + HUGE, NHUGE));
+	b = room_for(8 * HUGE, 0);
+	a = mremap(q, HUGE + PAGE, 4 * HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, b);
+	EXPECT(a == b);
+	EXPECT(reads(b + HUGE + PAGE, NHUGE + 1) && reads(b, 0));
+	/* the same file twice */
+	q = room_for(8 * HUGE, PAGE);
+	EXPECT(mremap(b, 0, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
+	EXPECT(writes(q, 55) && reads(b, 55) && writes(b, 0) && reads(q, 0));
+	/* what is left behind is filled anew */
+	a = room_for(8 * HUGE, 0);
+	EXPECT(mremap(b, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED |
+		      4 /* DONTUNMAP */, a) == a);
+	EXPECT(reads(a, 0) && reads(b + PAGE, 1));
+	/* a page out of the middle of a huge one */
+	q = room_for(HUGE, 0);
+	EXPECT(mremap(a + 3 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      q) == q);
+	EXPECT(reads(q, 3) && segv(a + 3 * PAGE, false));
+	EXPECT(reads(a + 2 * PAGE, 2) && reads(a + 4 * PAGE, 4));
+}
+
+/* Waits for a child that found everything as it should be */
+static bool child_ok(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+static void vma_fork(int fd, char *p)
+{
+	char *own = map_file(fd, 0, 2 * HUGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE);
+	int go[2], status;
+	pid_t pid;
+
+	EXPECT(writes(p, 0) && reads(own + PAGE, 1) && writes(own, 40));
+	EXPECT(!pipe(go));
+	pid = fork();
+	if (!pid) {
+		/* its own, from before and after */
+		EXPECT(reads(own, 40) && writes(own + PAGE, 41));
+		EXPECT(writes(p + 2 * PAGE, 42) && reads(own + 2 * PAGE, 42));
+		EXPECT(writes(p + 2 * PAGE, 2));
+		EXPECT(writes(p + HUGE, 43));
+		_exit(0);
+	}
+	EXPECT(child_ok(pid));
+	EXPECT(reads(own, 40) && reads(own + PAGE, 1) && in_file(fd, 0, 0));
+	EXPECT(reads(p + HUGE, 43) && writes(p + HUGE, NHUGE));
+	EXPECT(reads(own + HUGE, NHUGE));
+
+	/* one that its parent's munmap leaves alone, nor is in the other's */
+	pid = fork();
+	if (!pid) {
+		char c;
+
+		EXPECT(read(go[0], &c, 1) == 1);
+		EXPECT(reads(p + 3 * PAGE, 3) && writes(p + 3 * PAGE, 44));
+		EXPECT(reads(own, 40));
+		EXPECT(!munmap(p, HUGE) && segv(p, false));
+		EXPECT(reads(p + HUGE, NHUGE));
+		_exit(0);
+	}
+	EXPECT(!munmap(p, HUGE) && !munmap(own, HUGE));
+	EXPECT(write(go[1], "", 1) == 1 && child_ok(pid));
+	EXPECT(in_file(fd, 3, 44) && reads(p + HUGE, NHUGE));
+	EXPECT(pwrite(fd, (uint64_t[]){ 3 }, 8, 3 * PAGE) == 8);
+
+	/* what is not for children, they have not */
+	EXPECT(!madvise(p + HUGE, HUGE, MADV_DONTFORK));
+	pid = fork();
+	if (!pid) {
+		EXPECT(segv(p + HUGE, false));
+		EXPECT(reads(p + 2 * HUGE, 2 * NHUGE));
+		_exit(0);
+	}
+	EXPECT(child_ok(pid) && reads(p + HUGE, NHUGE));
+	while (wait(&status) > 0)
+		;
+}
+
+static void vma_mlock(int fd, char *p)
+{
+	unsigned char in[4] = {};
+	char *q;
+
+	EXPECT(!mlock(p, 2 * HUGE) && reads(p, 0) && reads(p + HUGE, NHUGE));
+	EXPECT(!mincore(p, 4 * PAGE, in) && in[0] & in[3] & 1);
+	EXPECT(!munlock(p + PAGE, HUGE) && reads(p + 2 * PAGE, 2));
+	EXPECT(!msync(p, HUGE, MS_SYNC) && !msync(p, HUGE, MS_ASYNC));
+	q = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
+	EXPECT(q != MAP_FAILED && reads(q + HUGE, NHUGE));
+	EXPECT(!munmap(q, 2 * HUGE));
+}
+
+static int cmd_vma(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(int fd, char *p);
+	} what[] = {
+		{ "mprotect", vma_mprotect }, { "munmap", vma_munmap },
+		{ "madvise", vma_madvise }, { "mremap", vma_mremap },
+		{ "fork", vma_fork }, { "mlock", vma_mlock },
+	};
+	int fd = open_file(argv[2], O_RDWR);
+	uint64_t page, pages = file_size(fd) / PAGE;
+	unsigned int i;
+	char *p;
+
+	if (pages < 4 * NHUGE)
+		die("%s is too small", argv[2]);
+	for (i = 0; strcmp(what[i].name, argv[1]); i++)
+		if (i == ARRAY_SIZE(what) - 1)
+			return -1;
+	catch_bus();
+	p = mmap(room_for(4 * HUGE, 0), 4 * HUGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, fd, 0);
+	EXPECT(p != MAP_FAILED);
+	for (page = 0; page < 4 * NHUGE; page++)
+		EXPECT(pwrite(fd, &page, 8, page * PAGE) == 8);
+	what[i].fn(fd, p);
+	for (page = 0; page < 4 * NHUGE; page++)
+		EXPECT(in_file(fd, page, page));
+	printf("OK\n");
+	return 0;
+}
+
+/*
+ * Writes at @off by a mapping that stands @shift bytes off from where huge
+ * pages could be
+ */
+static int cmd_place(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDWR);
+	uint64_t off = number(argv[2]), start = off & ~(HUGE - 1);
+	char *at = room_for(HUGE, number(argv[3]));
+
+	catch_bus();
+	EXPECT(mmap(at, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    fd, start) == at);
+	if (argc == 5)
+		EXPECT(!madvise(at, HUGE, MADV_NOHUGEPAGE));
+	EXPECT(writes(at + (off - start), MARK));
+	printf("OK\n");
+	return 0;
+}
+
+/*
+ * Copies one file into another of the same size or more: by sendfile, splice
+ * or copy_file_range, or by a direct read into (directto) or a direct write
+ * from (directfrom) a mapping of the one that is not read or written.
+ */
+static ssize_t copy_spliced(int from, int to, uint64_t len)
+{
+	int pipefd[2];
+	ssize_t n, out, done = 0;
+
+	if (pipe(pipefd))
+		return -1;
+	n = splice(from, NULL, pipefd[1], NULL, len, 0);
+	while (done < n) {
+		out = splice(pipefd[0], NULL, to, NULL, n - done, 0);
+		if (out <= 0)
+			return -1;
+		done += out;
+	}
+	close(pipefd[0]);
+	close(pipefd[1]);
+	return n;
+}
+
+static int cmd_copy(int argc, char **argv)
+{
+	bool to_map = !strcmp(argv[1], "directto");
+	bool from_map = !strcmp(argv[1], "directfrom");
+	int from = open_file(argv[2], O_RDONLY | (to_map ? O_DIRECT : 0));
+	int to = open_file(argv[3], O_RDWR | (from_map ? O_DIRECT : 0));
+	uint64_t size = file_size(from), done;
+	size_t chunk = to_map || from_map ? HUGE : 100000;
+	ssize_t n = -1;
+	char *p = NULL;
+
+	if (to_map)
+		p = map_file(to, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED);
+	else if (from_map)
+		p = map_file(from, 0, size, PROT_READ, MAP_SHARED);
+	for (done = 0; done < size; done += n) {
+		size_t len = size - done < chunk ? size - done : chunk;
+
+		if (to_map)
+			n = pread(from, p + done, len, done);
+		else if (from_map)
+			n = pwrite(to, p + done, len, done);
+		else if (!strcmp(argv[1], "sendfile"))
+			n = sendfile(to, from, NULL, len);
+		else if (!strcmp(argv[1], "splice"))
+			n = copy_spliced(from, to, len);
+		else if (!strcmp(argv[1], "copyrange"))
+			n = copy_file_range(from, NULL, to, NULL, len, 0);
+		else
+			return -1;
+		if (n <= 0)
+			die("%s at %#llx: %s", argv[1],
+			    (unsigned long long)done, errname(n ? errno : 0));
+	}
+	return 0;
+}
+
+/*
+ * Two processes mount at the same moment, again and again; says how often the
+ * first won, the second won, and neither did. Both is an error, and so is what
+ * is neither a success nor EBUSY.
+ */
+static int cmd_mountrace(int argc, char **argv)
+{
+	uint64_t count = number(argv[1]), i, won[3] = {};
+	struct {
+		unsigned int ready[2];
+		int err[2];
+	} *both = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int who, status, rc = 0;
+
+	/* DEVICE DIR OPTIONS of the one, and of the other */
+	for (i = 1; i <= count; i++) {
+		for (who = 0; who < 2; who++) {
+			char **arg = argv + 2 + 3 * who;
+
+			if (fork())
+				continue;
+			__atomic_store_n(&both->ready[who], i, __ATOMIC_SEQ_CST);
+			while (__atomic_load_n(&both->ready[!who],
+					       __ATOMIC_SEQ_CST) != i)
+				;
+			both->err[who] = mount(arg[0], arg[1], "daxtest", 0,
+					       arg[2]) ? errno : 0;
+			_exit(0);
+		}
+		while (wait(&status) > 0)
+			if (status)
+				die("a child ended with %#x", status);
+		for (who = 0; who < 2; who++) {
+			if (!both->err[who] && umount(argv[3 + 3 * who]))
+				die("umount: %s", errname(errno));
+			if (both->err[who] && both->err[who] != EBUSY)
+				die("mount: %s", errname(both->err[who]));
+		}
+		if (!both->err[0] && !both->err[1])
+			die("both have mounted it");
+		won[!both->err[0] ? 0 : !both->err[1] ? 1 : 2]++;
+	}
+	printf("first %llu second %llu neither %llu\n",
+	       (unsigned long long)won[0], (unsigned long long)won[1],
+	       (unsigned long long)won[2]);
+	return rc;
+}
+
+/*
+ * Layouts of every length: header and extents stand at the end of a page with
+ * none behind it, and are cut off there. All but the whole is EFAULT.
+ */
+static int cmd_cut(int argc, char **argv)
+{
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct daxtest_extent ext[2] = {
+		{ .len = PAGE }, { .offset = PAGE, .len = PAGE }
+	};
+	struct daxtest_layout layout = {
+		.version = DAXTEST_LAYOUT_VERSION,
+		.count = 2,
+		.size = 2 * PAGE,
+		.extents = (uintptr_t)ext,
+	}, *at;
+	size_t len;
+	int fd = open_file(argv[1], O_RDWR | O_CREAT);
+
+	EXPECT(page != MAP_FAILED && !munmap(page + PAGE, PAGE));
+	for (len = 0; len < sizeof(layout); len++) {
+		at = (void *)(page + PAGE - len);
+		memcpy(at, &layout, len);
+		EXPECT(ioctl(fd, DAXTEST_IOC_SET_LAYOUT, at) &&
+		       errno == EFAULT);
+		EXPECT(ioctl(fd, DAXTEST_IOC_GET_LAYOUT, at) &&
+		       errno == EFAULT);
+	}
+	for (len = 0; len < sizeof(ext); len++) {
+		memcpy(page + PAGE - len, ext, len);
+		layout.extents = (uintptr_t)(page + PAGE - len);
+		EXPECT(ioctl(fd, DAXTEST_IOC_SET_LAYOUT, &layout) &&
+		       errno == EFAULT);
+	}
+	at = (void *)(page + PAGE - sizeof(layout));
+	layout.extents = (uintptr_t)ext;
+	memcpy(at, &layout, sizeof(layout));
+	EXPECT(!ioctl(fd, DAXTEST_IOC_SET_LAYOUT, at));
+	/* there is no room for the second one */
+	layout.extents = (uintptr_t)(page + PAGE - sizeof(ext[0]));
+	EXPECT(ioctl(fd, DAXTEST_IOC_GET_LAYOUT, &layout) && errno == EFAULT);
+	layout.count = 1;
+	EXPECT(!ioctl(fd, DAXTEST_IOC_GET_LAYOUT, &layout));
+	EXPECT(layout.count == 2 && !memcmp(page + PAGE - sizeof(ext[0]), ext,
+					    sizeof(ext[0])));
+	printf("OK\n");
+	return 0;
+}
+
 /* The list of commands */
 
 struct command {
@@ -1597,6 +2319,16 @@ static const struct command commands[] = {
 	{ "flagreader", 3, 3, cmd_flagreader, "PATH ROUNDS SECONDS" },
 	{ "faultstorm", 3, 3, cmd_faultstorm, "PATH SECONDS PROCESSES" },
 	{ "iostorm",    3, 3, cmd_iostorm,    "PATH SECONDS PROCESSES" },
+	{ "exercise",   3, 4, cmd_exercise,   "PATH COUNT SEED [SIZE]" },
+	{ "vma",        2, 2, cmd_vma,
+	  "mprotect|munmap|madvise|mremap|fork|mlock PATH" },
+	{ "place",      3, 4, cmd_place,
+	  "PATH OFFSET SHIFT [nohuge]" },
+	{ "copy",       3, 3, cmd_copy,
+	  "sendfile|splice|copyrange|directto|directfrom FROM TO" },
+	{ "mountrace",  7, 7, cmd_mountrace,
+	  "COUNT DEVICE DIR OPTIONS DEVICE DIR OPTIONS" },
+	{ "cut",        1, 1, cmd_cut,        "PATH" },
 	{ "try",        2, 5, cmd_try,
 	  "open|read|write|mmap|fsync PATH | truncate PATH SIZE |\n"
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
