@@ -85,6 +85,56 @@ mount_options() {
 		"daxdev=/dev/$second,daxdev=/dev/$second"
 }
 
+# What is no option is refused, whatever its length, and nothing is held then
+mount_option_garbage() {
+	local n garbage second
+
+	second=$(new_device 32M)
+	mode "$second" famfs
+	mode "$DEV" famfs
+	garbage=$(head -c 3000 /dev/urandom | tr -dc 'a-z0-9=:/,' | head -c 300)
+	for n in 1 2 3 7 8 31 64 255 256 300; do
+		is 'E*' try mount "/dev/$DEV" "$MNT" "x${garbage:0:$n}"
+		is 'E*' try mount "/dev/$DEV" "$MNT" \
+			"daxdev=/dev/$second,daxdev=/${garbage:0:$n}"
+		is EINVAL try mount "/dev/$DEV" "$MNT" "revoke=x${garbage:0:$n}"
+	done
+	is 'E*' try mount "/dev/$DEV" "$MNT" "daxdev=$(printf %04000d 0)"
+	for n in 0 1 4095 x 4Kx -1 0xfffffffffffff000; do
+		is EINVAL try mount "/dev/$DEV" "$MNT" "alloc=$n"
+	done
+	# more than there can be
+	is EINVAL try mount "/dev/$DEV" "$MNT" \
+		"$(seq -s, -f 'daxdev=/%.0f' 40)"
+	is OK try mount "/dev/$DEV" "$MNT" "daxdev=/dev/$second"
+}
+
+# Two mount at the same moment: one of them does, the other is told so
+mount_by_two_at_once() {
+	local race first second
+
+	mode "$DEV" famfs
+	mkdir "$T/other"
+	race=$("$DT" mountrace 50 "/dev/$DEV" "$MNT" "" "/dev/$DEV" "$T/other" "")
+	read -r _ first _ second _ <<<"$race"
+	[ $((first + second)) = 50 ] || fail "not always one: $race"
+	is OK try mount "/dev/$DEV" "$MNT"
+}
+
+# Each may get the one that the other wants next. Then neither has both, and
+# nothing stays held.
+mount_of_two_devices_by_two_at_once() {
+	local second a="/dev/$DEV" b
+
+	second=$(new_device 32M)
+	b=/dev/$second
+	mode "$DEV" famfs
+	mode "$second" famfs
+	mkdir "$T/other"
+	"$DT" mountrace 50 "$a" "$MNT" "daxdev=$b" "$b" "$T/other" "daxdev=$a"
+	is OK try mount "$b" "$MNT" "daxdev=$a"
+}
+
 fs_dax_get_refuses() {
 	mode "$DEV" famfs
 	is EINVAL probe get 0 "$(devt)" nullholder
@@ -269,6 +319,8 @@ shared_extents() {
 
 layout_garbage() {
 	famfs_mount
+	is OK "$DT" cut $MNT/cut
+	rm $MNT/cut
 	"$DT" fuzz $MNT/f 3000 1
 	"$DT" fuzz $MNT/f 3000 77
 	is OK "$DT" mkfile $MNT/f "$SIZE" "0:0:$SIZE"
@@ -282,6 +334,9 @@ run_tests \
 	mount_in_every_mode \
 	mount_twice \
 	mount_options \
+	mount_option_garbage \
+	mount_by_two_at_once \
+	mount_of_two_devices_by_two_at_once \
 	fs_dax_get_refuses \
 	lookup_never_creates \
 	lookup_of_other_dax_devices \

@@ -369,6 +369,68 @@ fork_mremap_and_storm() {
 	"$DT" iostorm "$MNT/f" 5 2
 }
 
+# Files that grow by being written, where the mount says so
+files_that_grow() {
+	famfs_mount alloc=4M
+	head -c 3000000 /dev/urandom >"$T/ref"
+	cp "$T/ref" "$MNT/f"
+	cmp "$T/ref" "$MNT/f"
+	cat "$T/ref" >>"$T/two" && cat "$T/ref" >>"$T/two"
+	# as much as there is room for
+	fails dd if="$T/ref" of="$MNT/f" bs=1M oflag=append conv=notrunc \
+		2>"$T/err"
+	grep -q "No space left" "$T/err"
+	is 4194304 stat -c %s "$MNT/f"
+	cmp -n 4194304 "$T/two" "$MNT/f"
+	is 'simple size 4194304*' "$DT" layout "$MNT/f"
+	# a hole, and the rest of the last page, are of zeroes
+	: >"$MNT/f"
+	is 1 try pwrite "$MNT/f" 10000 1
+	"$DT" iszero "$MNT/f" 0 10001
+	# next to files with a layout, which stay where they are
+	mkfile g 2M 0:4M:2M
+	cp "$T/ref" "$MNT/h"
+	is "simple size 4194304
+0:0x600000:0x400000" "$DT" layout "$MNT/h"
+	rm "$MNT/f"
+	cp "$T/ref" "$MNT/i"
+	is "simple size 4194304
+0:0:0x400000" "$DT" layout "$MNT/i"
+}
+
+# What an administrator can do with a mounted device: all, but the filesystem
+# has lost it, and must be unmounted before it can be in famfs mode again
+other_modes_under_a_mount() {
+	local via
+
+	command -v daxctl >/dev/null || skip "no daxctl"
+	modprobe kmem
+	for via in devdax system-ram; do
+		famfs_mount
+		mkfile f 4M 0:0:4M
+		"$DT" fill "$MNT/f" 1
+		start h "$DT" hold "$MNT/f" 0 rwh
+		daxctl reconfigure-device --force --mode=$via "$DEV"
+		is $via mode_of "$DEV"
+		tell h w
+		is 'BUS_ADRERR *' echo "$HEARD"
+		is EIO try pread "$MNT/f" 0 4096
+		is EIO try pwrite "$MNT/f" 0 4096
+		fails mount -o remount,mf=ignore0 "$MNT"
+		[ $via = devdax ] ||
+			daxctl reconfigure-device --force --mode=devdax "$DEV"
+		fails daxctl reconfigure-device --force --mode=famfs "$DEV"
+		stop h
+		umount "$MNT"
+		mode "$DEV" none
+		daxctl reconfigure-device --force --mode=famfs "$DEV"
+		is famfs mode_of "$DEV"
+		check_pages "$DEV"
+		mnt "$DEV"
+		umount "$MNT"
+	done
+}
+
 a_hundred_mounts() {
 	local i
 
@@ -405,4 +467,6 @@ run_tests \
 	splice_and_direct_io \
 	fio_verify \
 	fork_mremap_and_storm \
+	files_that_grow \
+	other_modes_under_a_mount \
 	a_hundred_mounts
