@@ -257,7 +257,7 @@ bind_refused() {
 	# nothing to bind to
 	unbind "$DEV"
 	is OK put "$BUS/devices/$DEV/size" 0
-	is OK put $drv/new_id "$DEV"
+	is ENXIO put $drv/new_id "$DEV"
 	is none mode_of "$DEV"
 	is ENXIO put $drv/bind "$DEV"
 	is OK put $drv/remove_id "$DEV"

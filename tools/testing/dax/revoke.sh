@@ -236,7 +236,7 @@ stale_mapping_and_system_ram() {
 famfs_again_only_after_umount() {
 	held_file revoke=careful
 	unbind_now
-	put $BUS/drivers/fsdev_dax/new_id "$DEV"
+	is EBUSY put $BUS/drivers/fsdev_dax/new_id "$DEV"
 	is none mode_of "$DEV"
 	is EBUSY put $BUS/drivers/fsdev_dax/bind "$DEV"
 	is OK put $BUS/drivers/fsdev_dax/remove_id "$DEV"

@@ -53,23 +53,11 @@ try_unbind() {
 	did "unbind_$1" try store "$BUS/drivers/$1/unbind" "$DEV"
 }
 
-# again DRIVER: it knows the id; refused while a mount has not noticed
-again() {
-	case $("$DT" try store "$BUS/drivers/$1/bind" "$DEV" 2>&1) in
-	OK) count "bind_$1" ;;
+# bind_by FILE DRIVER: new_id or bind; refused while a mount has not noticed
+bind_by() {
+	case $("$DT" try store "$BUS/drivers/$2/$1" "$DEV" 2>&1) in
+	OK) [ "$(driver_of "$DEV")" != "$2" ] || count "bind_$2" ;;
 	EBUSY) [ "$(driver_of "$DEV")" != none ] || count bind_refused ;;
-	esac
-}
-
-# try_bind DRIVER: by its id, and is told by the bind file if that is refused
-try_bind() {
-	local driver=$BUS/drivers/$1
-
-	[ "$1" != kmem ] || modprobe kmem
-	did "new_id_$1" try store "$driver/new_id" "$DEV" || return 0
-	case $(driver_of "$DEV") in
-	"$1")	count "bind_$1" ;;
-	none)	again "$1" ;;
 	esac
 }
 
@@ -89,8 +77,9 @@ binder() {
 		# and the module has to stay
 		exec {LOCK}>"$T/lock"
 		flock -x "$LOCK"
+		modprobe kmem
 	fi
-	try_bind $drv
+	bind_by new_id $drv
 	sleep "0.$(rnd 10)"
 	if [ $drv = kmem ]; then
 		until [ "$(driver_of "$DEV")" != kmem ] || try_unbind kmem; do
@@ -100,7 +89,7 @@ binder() {
 	else
 		old=$(driver_of "$DEV")
 		if [ "$old" != none ] && try_unbind "$old"; then
-			again "$drv"
+			bind_by bind "$drv"
 		fi
 	fi
 	did remove_id try store "$BUS/drivers/$drv/remove_id" "$DEV"
