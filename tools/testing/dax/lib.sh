@@ -385,7 +385,7 @@ run_test() {
 }
 
 run_tests() {
-	local name
+	local name rc
 
 	ktap_print_header
 	setup
@@ -394,11 +394,14 @@ run_tests() {
 		set -- $(for name; do [[ $name == $ONLY ]] && echo "$name"; done)
 	ktap_set_plan $#
 	for name; do
+		SECONDS=0
 		run_test "$name"
-		case $? in
-		0) ktap_test_pass "${name//_/ }" ;;
-		"$KSFT_SKIP") ktap_test_skip "${name//_/ }" ;;
-		*) ktap_test_fail "${name//_/ }" ;;
+		rc=$?
+		name="${name//_/ } # $SECONDS s"
+		case $rc in
+		0) ktap_test_pass "$name" ;;
+		"$KSFT_SKIP") ktap_test_skip "${name% #*}" ;;
+		*) ktap_test_fail "$name" ;;
 		esac
 	done
 	ktap_finished
