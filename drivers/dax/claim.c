@@ -27,10 +27,10 @@
  * that one puts it, whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
- * notifying and revoker. It is a leaf but for inode->i_lock, and is never held
- * over a call into the holder; waking waiters up is all that goes on under it.
- * What keeps the holder alive during such a call
- * is the count of notifications, for which fs_put_dax() waits.
+ * notifying, revoker and shared_sb. The holder is never called under it, and of
+ * other locks only that of a wait queue is taken. What keeps the holder alive
+ * while it is called is the count of notifications, for which fs_put_dax()
+ * waits.
  *
  * Operations take no lock: DAXDEV_ALIVE is what they test, under
  * dax_read_lock(), and kill_dax() waits for them after it has cleared it.
@@ -70,6 +70,7 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 	if (claim == DAX_FREE) {
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
+		WRITE_ONCE(dax_dev->shared_sb, NULL);
 	}
 }
 
@@ -205,6 +206,48 @@ void fs_put_dax(struct dax_device *dax_dev, void *holder)
 	put_dax(dax_dev);
 }
 EXPORT_SYMBOL_GPL(fs_put_dax);
+
+/**
+ * dax_note_shared() - remember whose files share pages of a device
+ * @dax_dev: the device
+ * @sb: superblock of a filesystem, which is the holder's
+ *
+ * Such pages do not know their files any more. Forgotten with the claim.
+ */
+void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
+{
+	if (READ_ONCE(dax_dev->shared_sb) == sb)
+		return;
+
+	guard(spinlock)(&dax_dev->lock);
+	if (dax_dev->claim != DAX_FREE)
+		WRITE_ONCE(dax_dev->shared_sb, sb);
+}
+
+/**
+ * dax_shared_sb_get() - whose files share pages of a device
+ * @dax_dev: the device
+ *
+ * Return: the superblock, which stays until dax_shared_sb_put(), as does the
+ * claim; NULL if no files share pages, or the holder is about to leave.
+ */
+struct super_block *dax_shared_sb_get(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_dev->lock);
+	if (!dax_dev->shared_sb || dax_dev->claim == DAX_LEAVING)
+		return NULL;
+	dax_dev->notifying++;
+	return dax_dev->shared_sb;
+}
+
+/**
+ * dax_shared_sb_put() - let the holder leave again
+ * @dax_dev: the device, after dax_shared_sb_get()
+ */
+void dax_shared_sb_put(struct dax_device *dax_dev)
+{
+	dax_notify_end(dax_dev);
+}
 
 #endif /* CONFIG_FS_DAX */
 

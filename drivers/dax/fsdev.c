@@ -139,8 +139,8 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 {
 	struct dev_dax *dev_dax = pgmap->owner;
 	struct page *page = pfn_to_page(pfn);
+	bool told, shared = false;
 	u64 offset;
-	bool told;
 	int rc;
 
 	rc = dax_poison_add(dev_dax, pfn, nr_pages, &offset);
@@ -149,13 +149,15 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 
 	rc = dax_holder_notify_failure(dev_dax->dax_dev, offset,
 				       PFN_PHYS(nr_pages), mf_flags);
-	told = rc != -EOPNOTSUPP;
+	told = rc != -EOPNOTSUPP && rc != -ENXIO;
 	for (unsigned long i = 0; i < nr_pages; i++) {
 		if (!told && IS_ENABLED(CONFIG_MEMORY_FAILURE))
 			mf_dax_kill_page(page + i, mf_flags);
 		dax_poison_mark(dev_dax, page + i);
-		dax_unmap_page(page + i);
+		shared |= !dax_unmap_page(page + i);
 	}
+	if (shared)
+		dax_unmap_holder(dev_dax->dax_dev);
 	return told ? rc : 0;
 }
 
@@ -181,11 +183,14 @@ static void fsdev_evict_folio(struct dev_dax *dev_dax, struct folio *folio)
 	unsigned long warn = jiffies + FSDEV_WARN_INTERVAL;
 
 	while (!dax_evict_folio(dev_dax->dax_dev, folio)) {
-		wait_var_event_timeout(&folio->page, !folio_ref_count(folio),
-				       HZ);
-		/* nobody wakes who waits for files that share it */
-		if (!READ_ONCE(folio->mapping))
+		if (READ_ONCE(folio->mapping)) {
+			wait_var_event_timeout(&folio->page,
+					       !folio_ref_count(folio), HZ);
+		} else {
+			/* files share it, and wake nobody who waits for it */
+			dax_unmap_holder(dev_dax->dax_dev);
 			schedule_timeout_uninterruptible(HZ / 10);
+		}
 		if (time_before(jiffies, warn))
 			continue;
 		dax_warn_folio(&dev_dax->dev, folio);
@@ -203,7 +208,9 @@ static void fsdev_evict_pages(struct dev_dax *dev_dax, unsigned long pfn,
 
 		/* as large as it is now: it can only fall apart */
 		pfn += folio_nr_pages(folio);
-		fsdev_evict_folio(dev_dax, folio);
+		/* tools/testing/nvdimm has other memory */
+		if (folio_is_zone_device(folio))
+			fsdev_evict_folio(dev_dax, folio);
 		cond_resched();
 	}
 }

@@ -40,6 +40,9 @@ static sector_t dax_page_sector(struct dev_dax *dev_dax, pgoff_t pgoff,
 	return PHYS_PFN(offset) * PAGE_SECTORS + dax_sectors(pgoff);
 }
 
+/* Room for a line: no half of one may end what is shown. */
+#define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
+
 /* The lines of one range, by offset into the device. */
 static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 				  const struct dev_dax_range *dax_range,
@@ -51,7 +54,7 @@ static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 	sector_t end = (start + range_len(range)) >> SECTOR_SHIFT;
 	sector_t base = sector - dax_sectors(dax_range->pgoff);
 
-	while (sector < end) {
+	while (sector < end && at + DAX_BADBLOCKS_LINE <= PAGE_SIZE) {
 		sector_t nr = min_t(sector_t, end - sector, INT_MAX), bad, len;
 
 		if (!badblocks_check(&dev_dax->region->bb, sector, nr, &bad,
@@ -92,12 +95,14 @@ struct device_attribute dax_attr_badblocks =
 /* Return: 0 or %-ENOMEM. */
 int dax_poison_init(struct dax_region *dax_region)
 {
+	xa_init(&dax_region->bb_more);
 	return badblocks_init(&dax_region->bb, 1);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_init);
 
 void dax_poison_exit(struct dax_region *dax_region)
 {
+	xa_destroy(&dax_region->bb_more);
 	badblocks_exit(&dax_region->bb);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_exit);
@@ -124,15 +129,37 @@ static void dax_poison_changed(struct dev_dax *dev_dax)
 		sysfs_notify_dirent(dev_dax->bb_state);
 }
 
-/* The record is full: what is not in it has to be read off the pages. */
+static int dax_poison_reread(struct device *dev, void *data)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+
+	dax_set_failed(dev_dax->dax_dev);
+	dax_poison_changed(dev_dax);
+	return 0;
+}
+
+/**
+ * dax_region_poison_changed() - somebody has changed the record of a region
+ * @dax_region: region whose parent device is locked and has its driver
+ */
+void dax_region_poison_changed(struct dax_region *dax_region)
+{
+	device_for_each_child(dax_region->dev, NULL, dax_poison_reread);
+}
+EXPORT_SYMBOL_GPL(dax_region_poison_changed);
+
+/* The record is full: what is not in it goes beside it. */
 static void dax_poison_overflow(struct dev_dax *dev_dax, unsigned long pfn,
 				unsigned long nr_pages)
 {
+	struct xarray *more = &dev_dax->region->bb_more;
+
 	dev_err_ratelimited(&dev_dax->dev,
 			    "more memory errors than badblocks can show\n");
 	for (unsigned long i = 0; i < nr_pages; i++)
-		SetPageHWPoison(pfn_to_page(pfn + i));
-	WRITE_ONCE(dev_dax->region->bb_overflow, true);
+		if (xa_err(xa_store(more, pfn + i, xa_mk_value(1), GFP_KERNEL)))
+			dev_err(&dev_dax->dev, "no memory to remember pfn %#lx\n",
+				pfn + i);
 }
 
 /**
@@ -164,15 +191,16 @@ int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 EXPORT_SYMBOL_GPL(dax_poison_add);
 
 /* Like dax_poison_span(), for what the record has no room for. */
-static long dax_poison_flagged(unsigned long pfn, long nr_pages, bool *bad)
+static long dax_poison_more(struct dev_dax *dev_dax, unsigned long pfn,
+			    long nr_pages, bool *bad)
 {
-	for (long i = 0; i < nr_pages; i++) {
-		if (!PageHWPoison(pfn_to_page(pfn + i)))
-			continue;
-		*bad = !i;
-		return max(i, 1L);
-	}
-	return nr_pages;
+	unsigned long index = pfn;
+
+	if (!xa_find(&dev_dax->region->bb_more, &index, pfn + nr_pages - 1,
+		     XA_PRESENT))
+		return nr_pages;
+	*bad = index == pfn;
+	return *bad ? 1 : index - pfn;
 }
 
 /**
@@ -208,11 +236,11 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 						  PAGE_SECTORS));
 		nr_pages = (first - sector) >> PAGE_SECTORS_SHIFT;
 	}
-	if (likely(!READ_ONCE(dax_region->bb_overflow)))
+	if (likely(xa_empty(&dax_region->bb_more)))
 		return nr_pages;
 
 	pfn = PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
-	return dax_poison_flagged(pfn, nr_pages, bad);
+	return dax_poison_more(dev_dax, pfn, nr_pages, bad);
 }
 EXPORT_SYMBOL_GPL(dax_poison_span);
 
@@ -232,16 +260,15 @@ static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
  * @dev_dax: the device
  * @page: the page
  *
- * Who looks for processes may know the folio only, and have flagged the first
- * page for the one that is bad.
+ * Unless it was healed meanwhile.
  */
 void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 {
-	struct page *head = compound_head(page);
-
 	SetPageHWPoison(page);
-	if (!dax_poison_has(dev_dax, head))
-		ClearPageHWPoison(head);
+	/* pairs with dax_poison_forget() */
+	smp_mb__after_atomic();
+	if (!dax_poison_has(dev_dax, page))
+		ClearPageHWPoison(page);
 }
 EXPORT_SYMBOL_GPL(dax_poison_mark);
 
@@ -298,6 +325,23 @@ static long dax_poison_read_back(void *addr, long nr_pages, void *buf)
 	return nr;
 }
 
+/* Return: false if the record is full, and they are in the middle of a run. */
+static bool dax_poison_forget(struct dev_dax *dev_dax, sector_t sector,
+			      unsigned long pfn, long nr_pages)
+{
+	struct dax_region *dax_region = dev_dax->region;
+
+	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)))
+		return false;
+	for (long i = 0; i < nr_pages; i++)
+		xa_erase(&dax_region->bb_more, pfn + i);
+	/* forget, then clear; dax_poison_mark() flags, then looks */
+	smp_mb();
+	for (long i = 0; i < nr_pages; i++)
+		ClearPageHWPoison(pfn_to_page(pfn + i));
+	return true;
+}
+
 /**
  * dax_poison_heal() - forget the errors of pages that were written
  * @dev_dax: the device
@@ -315,8 +359,9 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 {
 	void *buf __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
-	struct badblocks *bb = &dev_dax->region->bb;
+	unsigned long pfn = page_to_pfn(virt_to_page(addr));
 	unsigned int failures;
+	u64 offset;
 	long nr;
 
 	/* invalidating drops what was not written back */
@@ -325,15 +370,14 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 	for (;;) {
 		failures = dax_failures(dev_dax->dax_dev);
 		nr = buf ? dax_poison_read_back(addr, nr_pages, buf) : 0;
-		/* what is cut out of the middle of a run takes another entry */
-		if (!nr || !badblocks_clear(bb, sector, dax_sectors(nr)))
+		if (!nr || !dax_poison_forget(dev_dax, sector, pfn, nr))
 			nr = 0;
 		/* pairs with dax_set_failed() */
 		smp_mb();
 		if (!nr || dax_failures(dev_dax->dax_dev) == failures)
 			break;
 		/* a new error may be one of these pages: look again */
-		badblocks_set(bb, sector, dax_sectors(nr), 1);
+		dax_poison_add(dev_dax, pfn, nr, &offset);
 	}
 
 	if (nr)
@@ -347,21 +391,32 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 }
 EXPORT_SYMBOL_GPL(dax_poison_heal);
 
+/* Record the flagged pages of what is both in @range and in these pages. */
+static void dax_poison_read_flags(struct dev_dax *dev_dax,
+				  const struct range *range, unsigned long pfn,
+				  unsigned long nr_pages)
+{
+	unsigned long end = min(PHYS_PFN(range->end) + 1, pfn + nr_pages);
+	u64 offset;
+
+	for (pfn = max(PHYS_PFN(range->start), pfn); pfn < end; pfn++)
+		if (PageHWPoison(pfn_to_page(pfn)))
+			dax_poison_add(dev_dax, pfn, 1, &offset);
+}
+
 /* The mark on a page is all there is about it, and goes with the struct page. */
 static int dax_poison_offline(struct notifier_block *nb, unsigned long action,
 			      void *arg)
 {
 	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
 	struct memory_notify *mem = arg;
-	u64 offset;
 
 	if (action != MEM_OFFLINE)
 		return NOTIFY_OK;
 
-	/* whose page it is turns out when it is recorded, or not */
-	for (unsigned long i = 0; i < mem->nr_pages; i++)
-		if (PageHWPoison(pfn_to_page(mem->start_pfn + i)))
-			dax_poison_add(dev_dax, mem->start_pfn + i, 1, &offset);
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		dax_poison_read_flags(dev_dax, &dev_dax->ranges[i].range,
+				      mem->start_pfn, mem->nr_pages);
 	return NOTIFY_OK;
 }
 
