@@ -50,7 +50,7 @@ static int dt_memory_failure(struct dt_sb *dts, struct dt_dev *dev,
 	unsigned long first = offset >> PAGE_SHIFT;
 	unsigned long last = (offset + len - 1) >> PAGE_SHIFT;
 	struct interval_tree_node *node;
-	int rc = 0;
+	int rc = 0, err;
 
 	dt_count(dts, DT_MEMORY_FAILURE);
 	WRITE_ONCE(dts->mf_offset, offset);
@@ -64,14 +64,16 @@ static int dt_memory_failure(struct dt_sb *dts, struct dt_dev *dev,
 	node = interval_tree_iter_first(&dev->owners, first, last);
 	if (!node)
 		dt_count(dts, DT_MF_UNOWNED);
-	while (node && !rc) {
+	/* each of the owners, whatever became of those before it */
+	while (node) {
 		struct dt_extent *ext = container_of(node, struct dt_extent,
 						     node);
 
 		dt_count(dts, DT_MF_OWNED);
-		rc = dt_kill_users(ext, offset,
-				   ((u64)last + 1) * PAGE_SIZE - offset,
-				   mf_flags);
+		err = dt_kill_users(ext, offset,
+				    ((u64)last + 1) * PAGE_SIZE - offset,
+				    mf_flags);
+		rc = rc ?: err;
 		node = interval_tree_iter_next(node, first, last);
 	}
 	return rc;
