@@ -357,6 +357,46 @@ holder_that_ignores_it() {
 	done
 }
 
+# shared HOW: nobody has the page, by whichever of the two files that share it
+shared() {
+	local who
+
+	mode "$DEV" famfs
+	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	heal_all
+	mnt "$DEV" "mf=$1"
+	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
+	is OK "$DT" mkfile -s "$MNT/b" 2M 0:1M:1M,0:0:1M
+	start a1 "$DT" hold "$MNT/a" 64K r
+	start a2 "$DT" hold "$MNT/a" 64K rp
+	start b "$DT" hold "$MNT/b" $((M1 + 65536)) r
+	start near "$DT" hold "$MNT/b" $((M1 + 65536 + 4096)) r
+	inject 65536
+	is EIO try pread "$MNT/a" 64K 4096
+	is EIO try pread "$MNT/b" $((M1 + 65536)) 4096
+	for who in a1 a2; do
+		tell $who r
+		is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
+	done
+	tell b r
+	is 'BUS_MCEERR_AR offset 0x110000 lsb 12' echo "$HEARD"
+	tell near r
+	is OK echo "$HEARD"
+	heal_all
+	for who in a1 a2 b near; do
+		tell $who r
+		is OK echo "$HEARD"
+		stop $who
+	done
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+shared_page_of_a_holder_that_ignores_it() {
+	shared ignore0
+	shared eopnotsupp
+}
+
 # 200 errors, every 20th page, while all is mapped and unmapped by others. Half
 # of them are healed, by turns by writing and by zeroing.
 while_others_fault() {
@@ -555,6 +595,7 @@ run_tests \
 	in_devdax_mode \
 	in_system_ram_mode \
 	holder_that_ignores_it \
+	shared_page_of_a_holder_that_ignores_it \
 	while_others_fault \
 	on_every_range \
 	truncate_and_unlink_a_bad_page \
