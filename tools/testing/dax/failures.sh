@@ -53,6 +53,9 @@ every_step() {
 	[ $failed -ge 5 ] || fail "only $failed of $n binds failed"
 	echo "# $1: $failed of $n binds failed" >&"$REPORT"
 	is "$1" mode_of "$DEV"
+	# which wants all of the memory for itself
+	modprobe kmem
+	mode "$DEV" system-ram
 	mode "$DEV" famfs
 	check_pages "$DEV"
 	mnt "$DEV"
