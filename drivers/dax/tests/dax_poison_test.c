@@ -7,6 +7,7 @@
 #include <linux/badblocks.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/memory.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
 #include <linux/prandom.h>
@@ -381,6 +382,47 @@ static bool poison_can_read(void *addr, void *buf)
 	return addr != poison_unreadable;
 }
 
+/* One more error, in the page that has just been found good. */
+static bool poison_comes_back(void *addr, void *buf)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	if (addr == poison_unreadable)
+		return false;
+	poison_add(test, 5, 1);
+	poison_unreadable = addr;
+	return true;
+}
+
+static void heal_looks_again_after_a_new_error(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	poison_add(test, 5, 1);
+	poison_unreadable = NULL;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_comes_back);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 5, page_address(page),
+					      1), 0);
+	poison_expect(test, 5, 1, 1, true);
+	ClearPageHWPoison(page);
+	__free_page(page);
+}
+
+static void heal_ends_with_the_range(struct kunit *test)
+{
+	void *addr = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	poison_add(test, POISON_PAGES - 1, 1);
+	poison_add(test, POISON_PAGES, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, POISON_PAGES - 1,
+					      addr, 3), 1);
+	poison_expect(test, POISON_PAGES - 1, 1, 1, false);
+	poison_expect(test, POISON_PAGES, 1, 1, true);
+}
+
 #define HEAL_ORDER 2
 
 static void poison_free_pages(void *pages)
@@ -390,10 +432,11 @@ static void poison_free_pages(void *pages)
 	__free_pages(pages, HEAL_ORDER);
 }
 
-/* Pages that are a device, all but the last one bad. */
-static struct page *poison_real_pages(struct kunit *test)
+/* Pages that are a device. */
+static struct page *poison_good_pages(struct kunit *test, gfp_t gfp)
 {
-	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, HEAL_ORDER);
+	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO | gfp,
+					 HEAL_ORDER);
 	struct dev_dax *dev_dax = test->priv;
 	phys_addr_t phys;
 
@@ -405,10 +448,179 @@ static struct page *poison_real_pages(struct kunit *test)
 	dev_dax->ranges[0].range =
 		DEFINE_RANGE(phys, phys + (PAGE_SIZE << HEAL_ORDER) - 1);
 	dev_dax->nr_range = 1;
+	return pages;
+}
+
+/* All but the last one bad. */
+static struct page *poison_real_pages(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+
 	poison_add(test, 0, 3);
 	for (int i = 0; i < 3; i++)
 		SetPageHWPoison(pages + i);
 	return pages;
+}
+
+/* What the medium was asked for. */
+static struct {
+	unsigned int calls;
+	phys_addr_t phys[3];
+	unsigned int len[3];
+	bool bad[3];
+} poison_asked;
+
+static void poison_ask(struct dax_region *dax_region, phys_addr_t phys,
+		       unsigned int len)
+{
+	unsigned int i = poison_asked.calls++;
+
+	if (i >= ARRAY_SIZE(poison_asked.phys))
+		return;
+	poison_asked.phys[i] = phys;
+	poison_asked.len[i] = len;
+	poison_asked.bad[i] = PageHWPoison(phys_to_page(phys));
+}
+
+static void touch_asks_the_medium_to_forget(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages) + PAGE_SIZE;
+	struct dev_dax *dev_dax = test->priv;
+
+	memset(&poison_asked, 0, sizeof(poison_asked));
+	memset(addr, 0x5a, PAGE_SIZE);
+	dev_dax->region->clear_poison = poison_ask;
+	dax_poison_touch(dev_dax, 1, addr, 2);
+
+	KUNIT_ASSERT_EQ(test, poison_asked.calls, 2);
+	for (int i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, poison_asked.phys[i],
+				page_to_phys(pages + 1 + i));
+		KUNIT_EXPECT_EQ(test, poison_asked.len[i], PAGE_SIZE);
+		/* before anybody can get at the page */
+		KUNIT_EXPECT_EQ(test, poison_asked.bad[i],
+				IS_ENABLED(CONFIG_MEMORY_FAILURE));
+	}
+	/* nobody has written yet, and nobody will but who healed it */
+	KUNIT_EXPECT_EQ(test, *(u8 *)addr, 0x5a);
+	poison_expect(test, 0, 4, 3, true);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 1, addr, 2), 2);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 2);
+	poison_expect(test, 0, 4, 1, true);
+	poison_expect(test, 1, 3, 3, false);
+}
+
+/* A medium has no way to say no: that is found out by reading. */
+static void medium_that_does_not_forget_keeps_the_error(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+	struct dev_dax *dev_dax = test->priv;
+
+	memset(&poison_asked, 0, sizeof(poison_asked));
+	dev_dax->region->clear_poison = poison_ask;
+	poison_unreadable = addr;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_can_read);
+	dax_poison_touch(dev_dax, 0, addr, 1);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 0, addr, 1), 0);
+	poison_expect(test, 0, 4, 3, true);
+}
+
+static void touch_ends_with_the_range(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	struct dev_dax *dev_dax = test->priv;
+
+	memset(&poison_asked, 0, sizeof(poison_asked));
+	dev_dax->region->clear_poison = poison_ask;
+	dax_poison_touch(dev_dax, 3, page_address(pages + 3), 2);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
+	KUNIT_EXPECT_EQ(test, poison_asked.phys[0], page_to_phys(pages + 3));
+}
+
+static void error_beyond_a_full_record_is_healed(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	void *addr = page_address(pages) + 2 * PAGE_SIZE;
+	struct dev_dax *dev_dax = test->priv;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "pages have no flag for it");
+	poison_fill_record(test);
+	poison_add(test, 2, 1);
+	poison_expect(test, 2, 2, 1, true);
+	dax_poison_touch(dev_dax, 2, addr, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 2, addr, 1), 1);
+	poison_expect(test, 0, 4, 4, false);
+}
+
+/* Who looks for processes by folio has flagged the first page of it. */
+static void mark_is_on_the_bad_page(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, __GFP_COMP);
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "pages have no flag for it");
+	poison_add(test, 2, 1);
+	SetPageHWPoison(pages);
+	dax_poison_mark(test->priv, pages + 2);
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages));
+	KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
+
+	/* unless that is bad as well */
+	poison_add(test, 0, 1);
+	dax_poison_mark(test->priv, pages);
+	poison_add(test, 1, 1);
+	dax_poison_mark(test->priv, pages + 1);
+	for (int i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + i));
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 3));
+}
+
+static void poison_release_dev(struct device *dev)
+{
+}
+
+static void poison_put_dev(void *dev)
+{
+	put_device(dev);
+}
+
+/* Memory that is no longer System RAM, with marks, some of them in others'. */
+static void error_of_system_ram_is_recorded_when_that_ends(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+	struct notifier_block *nb = &dev_dax->ram_nb;
+	struct memory_notify mem = {
+		.start_pfn = page_to_pfn(pages),
+		.nr_pages = 1 << HEAL_ORDER,
+	};
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "pages have no flag for it");
+	device_initialize(&dev_dax->dev);
+	dev_dax->dev.release = poison_release_dev;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_put_dev,
+							&dev_dax->dev), 0);
+	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+
+	/* the last page is somebody else's */
+	dev_dax->ranges[0].range.end -= PAGE_SIZE;
+	SetPageHWPoison(pages + 1);
+	SetPageHWPoison(pages + 3);
+	nb->notifier_call(nb, MEM_GOING_OFFLINE, &mem);
+	nb->notifier_call(nb, MEM_CANCEL_OFFLINE, &mem);
+	poison_expect(test, 0, 3, 3, false);
+	nb->notifier_call(nb, MEM_OFFLINE, &mem);
+	poison_expect(test, 0, 3, 1, false);
+	poison_expect(test, 1, 2, 1, true);
+	poison_expect(test, 2, 1, 1, false);
+	dev_dax->ranges[0].range.end += PAGE_SIZE;
+	poison_expect(test, 2, 2, 2, false);
 }
 
 static void heal_keeps_what_cannot_be_read(struct kunit *test)
@@ -483,6 +695,14 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(heal_keeps_all_if_the_first_cannot_be_read),
 	KUNIT_CASE(heal_forgets_what_was_written),
 	KUNIT_CASE(heal_of_good_pages_changes_nothing),
+	KUNIT_CASE(heal_looks_again_after_a_new_error),
+	KUNIT_CASE(heal_ends_with_the_range),
+	KUNIT_CASE(touch_asks_the_medium_to_forget),
+	KUNIT_CASE(medium_that_does_not_forget_keeps_the_error),
+	KUNIT_CASE(touch_ends_with_the_range),
+	KUNIT_CASE(error_beyond_a_full_record_is_healed),
+	KUNIT_CASE(mark_is_on_the_bad_page),
+	KUNIT_CASE(error_of_system_ram_is_recorded_when_that_ends),
 	{ }
 };
 
