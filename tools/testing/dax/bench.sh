@@ -54,12 +54,26 @@ drive famfs "$BUS/drivers/fsdev_dax" "$DEV"
 ns=$(cd /sys/bus/nd/devices && ls -d namespace*)
 drive nd_pmem /sys/bus/nd/drivers/nd_pmem "${ns%%$'\n'*}"
 
+# file [SUFFIX]: I/O and faults of a file of 64 MiB in $MNT. Written first: what
+# is allocated only has no data to read.
+file() {
+	bench "pwrite_4K$1" "$(cost rw "$MNT/f" w)" instructions
+	bench "pread_4K$1" "$(cost rw "$MNT/f" r)" instructions
+	bench "fault_2M$1" "$(cost fault "$MNT/f")" instructions
+	umount "$MNT"
+}
+
 mount -t daxtest "/dev/$DEV" "$MNT"
 "$DT" mkfile "$MNT/f" 64M 0:0:64M >/dev/null
-bench pread_4K "$(cost rw "$MNT/f" r)" instructions
-bench pwrite_4K "$(cost rw "$MNT/f" w)" instructions
-bench fault_2M "$(cost fault "$MNT/f")" instructions
-umount "$MNT"
+file
+
+# extents that begin at 2 MiB, as those of the other file do
+modprobe ext4
+mkfs.ext4 -q -F -b 4096 -E stride=512,stripe-width=512 /dev/pmem0
+mount -t ext4 -o dax /dev/pmem0 "$MNT"
+fallocate -l 64M "$MNT/f"
+"$DT" isdax "$MNT/f"
+file _ext4_on_pmem
 
 start=$(region_start "$DEV")
 for n in 1 2 16 512; do
