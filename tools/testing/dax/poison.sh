@@ -357,7 +357,7 @@ holder_that_ignores_it() {
 	done
 }
 
-# shared HOW: nobody has the page, by whichever of the two files that share it
+# shared HOW ACCESS: nobody has the page, by either of two files that share it
 shared() {
 	local who
 
@@ -367,23 +367,20 @@ shared() {
 	mnt "$DEV" "mf=$1"
 	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
 	is OK "$DT" mkfile -s "$MNT/b" 2M 0:1M:1M,0:0:1M
-	start a1 "$DT" hold "$MNT/a" 64K r
-	start a2 "$DT" hold "$MNT/a" 64K rp
-	start b "$DT" hold "$MNT/b" $((M1 + 65536)) r
-	start near "$DT" hold "$MNT/b" $((M1 + 65536 + 4096)) r
+	start a "$DT" hold "$MNT/a" 64K "$2"
+	start b "$DT" hold "$MNT/b" $((M1 + 65536)) "$2"
+	start near "$DT" hold "$MNT/b" $((M1 + 65536 + 4096)) "$2"
 	inject 65536
 	is EIO try pread "$MNT/a" 64K 4096
 	is EIO try pread "$MNT/b" $((M1 + 65536)) 4096
-	for who in a1 a2; do
-		tell $who r
-		is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
-	done
+	tell a r
+	is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
 	tell b r
 	is 'BUS_MCEERR_AR offset 0x110000 lsb 12' echo "$HEARD"
 	tell near r
 	is OK echo "$HEARD"
 	heal_all
-	for who in a1 a2 b near; do
+	for who in a b near; do
 		tell $who r
 		is OK echo "$HEARD"
 		stop $who
@@ -393,8 +390,12 @@ shared() {
 }
 
 shared_page_of_a_holder_that_ignores_it() {
-	shared ignore0
-	shared eopnotsupp
+	local how
+
+	for how in ignore0 eopnotsupp; do
+		shared $how r
+		shared $how rp
+	done
 }
 
 # 200 errors, every 20th page, while all is mapped and unmapped by others. Half
