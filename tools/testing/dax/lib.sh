@@ -63,7 +63,8 @@ fails() {
 retry() {
 	local i
 	for i in $(seq 50); do
-		! "$@" || return 0
+		# "is" and "fails" end the process that they are in
+		! ("$@") || return 0
 		sleep 0.2
 	done
 	fail "never came true: $*"
