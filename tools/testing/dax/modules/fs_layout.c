@@ -314,6 +314,8 @@ static int dt_find_room(struct dt_sb *dts, struct dt_extent *ext)
 /**
  * dt_allocate() - give a file that has no layout one, as alloc= says
  * @inode: the file; its size does not change
+ *
+ * Return: 0, %-ENOMEM, or %-ENOSPC if no piece of the size is free.
  */
 int dt_allocate(struct inode *inode)
 {
