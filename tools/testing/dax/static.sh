@@ -398,6 +398,82 @@ xfs_with_a_memory_error() {
 	stop near
 }
 
+# in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
+# that shares nothing and shows what is to come of it
+in_both() {
+	"$DT" "$1" "$MNT/$2" "${@:3}"
+	"$DT" "$1" "$T/$2" "${@:3}"
+}
+
+# copies FROM TO
+copies() {
+	cp --reflink=always "$MNT/$1" "$MNT/$2"
+	cp "$T/$1" "$T/$2"
+}
+
+# same_in_both NAME...: by read(2), and in mappings
+same_in_both() {
+	local name
+
+	for name; do
+		cmp "$MNT/$name" "$T/$name"
+		"$DT" mmapcmp "$MNT/$name" "$T/$name" >/dev/null
+	done
+}
+
+# reflinked [OPTIONS OF MKFS]: f and g share all of their blocks, until one of
+# them is written
+reflinked() {
+	fs_on_pmem xfs -q -f -m reflink=1 "$@"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 12M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	truncate -s 12M "$T/f"
+	in_both fill f 1
+	copies f g
+	"$DT" isdax "$MNT/g"
+}
+
+# Extents that begin anywhere, and pages that are copied one by one
+xfs_with_reflink() {
+	local m=$((1 << 20))
+
+	reflinked
+	same_in_both f g
+
+	# a page, a part of some, and more than a huge page
+	in_both fill f 2 1M 4K
+	in_both fill g 3 $((m + 100)) 5000
+	in_both fill g 4 $((3 * m - 10)) $((4 * m))
+	same_in_both f g
+	in_both mfill f 5 2M 2M
+	in_both mfill g 6 10M 2M
+	in_both mfill f 7 $((8 * m + 4096 - 8)) 16
+	in_both mfill g 8 $((8 * m + 100)) $((m + 5000))
+	same_in_both f g
+
+	# what is mapped for writing becomes shared, and both are written again
+	start h "$DT" hold "$MNT/f" 5M rw
+	start i "$DT" hold "$MNT/f" 6M rwh
+	in_both fill f 9
+	copies f e
+	same_in_both f e
+	tell h w
+	is OK echo "$HEARD"
+	tell i w
+	is OK echo "$HEARD"
+	"$DT" touch "$T/f" 5M rw
+	"$DT" touch "$T/f" 6M rw
+	same_in_both e f g
+	stop h
+	stop i
+	# and it is the same on the medium
+	umount "$MNT"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	same_in_both e f g
+	umount "$MNT"
+}
+
 # minors MAJOR: of the dax devices there are, with no character device of their own
 minors() {
 	local major=$1 minor
@@ -463,5 +539,6 @@ run_tests \
 	device_mapper \
 	ext4_with_dax \
 	xfs_with_dax \
+	xfs_with_reflink \
 	xfs_loses_its_device \
 	xfs_with_a_memory_error
