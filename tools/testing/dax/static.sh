@@ -421,6 +421,8 @@ same_in_both() {
 	done
 }
 
+pmd_faults() { grep -c 'dax_pmd_fault_done: .*NOPAGE' "$TRACE/trace" || :; }
+
 # reflinked [OPTIONS OF MKFS]: f and g share all of their blocks, until one of
 # them is written
 reflinked() {
@@ -468,6 +470,30 @@ xfs_with_reflink() {
 	stop h
 	stop i
 	# and it is the same on the medium
+	umount "$MNT"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	same_in_both e f g
+	umount "$MNT"
+}
+
+# Extents at which a huge page can be mapped. It stays one, also if it is copied:
+# fs/dax.c knows no page of a huge one that others share.
+xfs_with_reflink_of_huge_pages() {
+	reflinked -d su=2m,sw=1,cowextsize=512
+	trace_start fs_dax/dax_pmd_fault_done
+	same_in_both f g
+	is 12 pmd_faults
+	trace_again
+	in_both mfill f 2 2M 2M
+	in_both mfill g 3 8M 4M
+	is 3 pmd_faults
+	same_in_both f g
+	in_both fill f 4 4M 2M
+	in_both fill g 5 4M 4M
+	same_in_both f g
+	copies g e
+	in_both mfill g 6 2M 4M
+	same_in_both e f g
 	umount "$MNT"
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
 	same_in_both e f g
@@ -540,5 +566,6 @@ run_tests \
 	ext4_with_dax \
 	xfs_with_dax \
 	xfs_with_reflink \
+	xfs_with_reflink_of_huge_pages \
 	xfs_loses_its_device \
 	xfs_with_a_memory_error
