@@ -398,6 +398,41 @@ xfs_with_a_memory_error() {
 	stop near
 }
 
+# Both want the superblock: whoever comes first, the other one has an end, too
+umount_while_xfs_loses_its_device() {
+	local disk i pid drv=/sys/bus/nd/drivers/nd_pmem
+
+	fs_on_pmem xfs -q -f -m reflink=0,rmapbt=1
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	disk=${disk##*/}
+	for i in $(seq 0 11); do
+		mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+		fallocate -l 8M "$MNT/f"
+		"$DT" mfill "$MNT/f" "$i"
+		# which of them is to be late, and how much
+		if [ $((i % 2)) = 0 ]; then
+			umount "$MNT" &
+			pid=$!
+			sleep "0.0$((i / 2))"
+			is OK put $drv/unbind "$disk"
+			wait $pid
+		else
+			put $drv/unbind "$disk" >"$T/unbound" &
+			pid=$!
+			sleep "0.0$((i / 2))"
+			umount "$MNT"
+			wait $pid
+			is OK cat "$T/unbound"
+		fi
+		is OK put $drv/bind "$disk"
+		retry test -e "/dev/$PMEM"
+	done
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
+	umount "$MNT"
+}
+
 # in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
 # that shares nothing and shows what is to come of it
 in_both() {
@@ -568,4 +603,5 @@ run_tests \
 	xfs_with_reflink \
 	xfs_with_reflink_of_huge_pages \
 	xfs_loses_its_device \
+	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error
