@@ -984,24 +984,38 @@ static int cmd_flagreader(int argc, char **argv)
 	return 0;
 }
 
-/* Storms: processes that do one thing until the time is over */
+/* Storms: processes that do one thing until the time is over, or a SIGTERM */
+
+static uint64_t *storm_over;
+
+static void end_storm(int sig)
+{
+	__atomic_store_n(storm_over, 1, __ATOMIC_SEQ_CST);
+}
 
 static int storm(int procs, double seconds, const char *what,
 		 void (*fn)(uint64_t *state, uint64_t *ok, uint64_t *failed))
 {
-	uint64_t *count = mmap(NULL, procs * 16, PROT_READ | PROT_WRITE,
+	uint64_t *count = mmap(NULL, procs * 16 + 8, PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct sigaction sa = {
+		.sa_handler = end_storm,
+		.sa_flags = SA_RESTART,
+	};
 	uint64_t ok = 0, failed = 0;
 	double end = now() + seconds;
 	int i, status, rc = 0;
 
+	storm_over = &count[2 * procs];
+	sigaction(SIGTERM, &sa, NULL);
 	for (i = 0; i < procs; i++) {
 		uint64_t state = 88172645463325252ULL + i * 0x9e3779b9ULL;
 
 		if (fork())
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		while (now() < end)
+		while (now() < end && !__atomic_load_n(storm_over,
+						       __ATOMIC_SEQ_CST))
 			fn(&state, &count[2 * i], &count[2 * i + 1]);
 		_exit(0);
 	}
@@ -1117,9 +1131,13 @@ static int cmd_try(int argc, char **argv)
 		return 0;
 	}
 
-	fd = open(argv[2], !strcmp(what, "open") || !strcmp(what, "read") ?
-			   O_RDONLY : !strcmp(what, "store") ? O_WRONLY :
-			   O_RDWR);
+	/* a file that was opened before, in whatever mode the device was */
+	if (!strcmp(argv[2], "-"))
+		fd = 0;
+	else
+		fd = open(argv[2], !strcmp(what, "open") || !strcmp(what, "read") ?
+			  O_RDONLY : !strcmp(what, "store") ? O_WRONLY :
+			  O_RDWR);
 	if (fd < 0 || !strcmp(what, "open")) {
 		rc = fd < 0 ? -1 : 0;
 	} else if (!strcmp(what, "read")) {
@@ -1186,16 +1204,25 @@ static int store_once(const char *dir, const char *file, const char *val)
 	return rc;
 }
 
-/* Unbinds and binds, as fast as that goes */
+/*
+ * Unbinds and binds, as fast as that goes; with "held", some may have to put
+ * the device before it can be bound
+ */
 static int cmd_rebind(int argc, char **argv)
 {
+	bool held = argc == 5 && !strcmp(argv[4], "held");
 	uint64_t n = number(argv[3]);
+	double end;
 	int rc = 0;
 
 	while (n-- && !rc) {
 		rc = store_once(argv[1], "unbind", argv[2]);
-		if (!rc)
+		if (rc)
+			break;
+		end = now() + 10;
+		do {
 			rc = store_once(argv[1], "bind", argv[2]);
+		} while (held && rc == EBUSY && now() < end);
 	}
 	printf("%s\n", errname(rc));
 	return rc ? 1 : 0;
@@ -1391,12 +1418,13 @@ static const struct {
 	{ "recover", DAXTEST_PROBE_RECOVER },
 	{ "size",    DAXTEST_PROBE_SIZE },
 	{ "poison",  DAXTEST_PROBE_POISON },
+	{ "getput",  DAXTEST_PROBE_GETPUT },
 };
 
 static int probe_storm(int argc, char **argv)
 {
 	struct pollfd line = { .fd = 0, .events = POLLIN };
-	unsigned long count[256] = {}, good = 0;
+	unsigned long count[256] = {}, good = 0, heard[3] = {};
 	int fd = open_file("/dev/daxtest_probe", O_RDWR);
 	uint64_t state = getpid();
 	struct daxtest_probe p;
@@ -1418,6 +1446,8 @@ static int probe_storm(int argc, char **argv)
 	do {
 		p = probe;
 		p.pgoff = rnd(&state) % 64;
+		if (probe_storms[i].cmd == DAXTEST_PROBE_GETPUT)
+			p.count = rnd(&state) % 100;
 		if (ioctl(fd, probe_storms[i].cmd, &p))
 			die("probe: %s", errname(errno));
 		err = p.result < 0 ? -p.result : 0;
@@ -1436,6 +1466,12 @@ static int probe_storm(int argc, char **argv)
 			if (!p.result)
 				err = ENXIO;
 			break;
+		case DAXTEST_PROBE_GETPUT:
+			full = !p.result;
+			heard[0] += p.out[0];
+			heard[1] += p.out[1];
+			heard[2] += !!p.out[2];
+			break;
 		default:
 			full = !p.result;
 		}
@@ -1453,6 +1489,9 @@ static int probe_storm(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(count); i++)
 		if (count[i])
 			printf(" %s %lu", i ? errname(i) : "wrong", count[i]);
+	if (!strcmp(argv[1], "getput"))
+		printf(" failures %lu removals %lu meanwhile %lu", heard[0],
+		       heard[1], heard[2]);
 	printf("\n");
 	return 0;
 }
@@ -2280,7 +2319,7 @@ static const struct command probe_commands[] = {
 	{ "poison",  2, 2, probe_poison,  "DEVICE PGOFF" },
 	{ "pages",   2, 2, probe_pages,   "START END" },
 	{ "storm",   2, 2, probe_storm,
-	  "access|zero|recover|size|poison DEVICE" },
+	  "access|zero|recover|size|poison|getput DEVICE" },
 	{ "stalled", 0, 0, probe_stalled, "" },
 	{ "go",      0, 0, probe_go,      "" },
 	{}
@@ -2330,11 +2369,11 @@ static const struct command commands[] = {
 	  "COUNT DEVICE DIR OPTIONS DEVICE DIR OPTIONS" },
 	{ "cut",        1, 1, cmd_cut,        "PATH" },
 	{ "try",        2, 5, cmd_try,
-	  "open|read|write|mmap|fsync PATH | truncate PATH SIZE |\n"
+	  "open|read|write|mmap|fsync PATH|- | truncate PATH SIZE |\n"
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
-	{ "rebind",     3, 3, cmd_rebind,     "DRIVER DEVICE TIMES" },
+	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },
 	{ "probe",      1, 6, cmd_probe,      "COMMAND ..." },
 	{}
 };

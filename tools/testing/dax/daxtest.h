@@ -105,6 +105,10 @@ struct daxtest_layout {
  * RECOVER pgoff, len bytes at addr: dax_recovery_write()
  * SIZE    out[0]: dax_dev_size()
  * POISON  pgoff: memory_failure() on that page; out[0] the pfn
+ * GETPUT  count: a holder that is in no slot gets the device, and after so many
+ *	   microseconds puts it, and is freed; result is that of fs_dax_get(),
+ *	   out[0..1] the memory failures and removals it has heard of, out[2]
+ *	   set if it heard of one just then
  * PAGES   start, end (physical addresses, end included), no device: the
  *	   struct pages that a live dev_pagemap covers; out[] is indexed by
  *	   enum daxtest_pages
@@ -181,5 +185,6 @@ struct daxtest_probe {
 #define DAXTEST_PROBE_PAGES	_IOWR('x', 0x5a, struct daxtest_probe)
 #define DAXTEST_PROBE_STALL	_IOWR('x', 0x5b, struct daxtest_probe)
 #define DAXTEST_PROBE_STALLED	_IOWR('x', 0x5c, struct daxtest_probe)
+#define DAXTEST_PROBE_GETPUT	_IOWR('x', 0x5d, struct daxtest_probe)
 
 #endif /* _DAXTEST_H */

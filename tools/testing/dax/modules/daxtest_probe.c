@@ -7,6 +7,7 @@
 #include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/dax.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
 #include <linux/kprobes.h>
@@ -22,8 +23,13 @@
 #include "daxtest.h"
 
 /* A would-be filesystem. It is freed as soon as it has put its device. */
+#define DTP_MAGIC	0x6461787072ULL
+
 struct dtp_holder {
+	u64 magic;		/* DTP_MAGIC << 24, and a number of its own */
 	struct dax_device *dax_dev;
+	atomic_t hearing;	/* notifications that run */
+	bool slow;		/* they take long enough for a put to come */
 	bool deny_mf;
 	atomic64_t failures;
 	atomic64_t removals;
@@ -38,13 +44,40 @@ static struct {
 	struct dtp_holder *holder;
 } dtp_slots[DAXTEST_SLOTS];
 
+static struct dtp_holder *dtp_alloc(struct dax_device *dax_dev)
+{
+	static atomic_t number;
+	struct dtp_holder *holder = kzalloc_obj(*holder);
+
+	if (!holder)
+		return NULL;
+	holder->magic = DTP_MAGIC << 24 |
+			(atomic_inc_return(&number) & GENMASK(23, 0));
+	holder->dax_dev = dax_dev;
+	return holder;
+}
+
+/* For whoever still notifies it. The allocator knows of no earlier owner. */
+static void dtp_free(struct dtp_holder *holder)
+{
+	if (holder)
+		memset(holder, 0x6b, sizeof(*holder));
+	kfree(holder);
+}
+
 static int dtp_notify(struct dax_device *dax_dev, u64 offset, u64 len,
 		      int mf_flags)
 {
 	struct dtp_holder *holder = dax_holder(dax_dev);
+	u64 magic;
 
-	if (WARN_ON_ONCE(!holder || holder->dax_dev != dax_dev))
+	if (WARN_ON_ONCE(!holder))
 		return -EOPNOTSUPP;
+	magic = READ_ONCE(holder->magic);
+	if (WARN_ON_ONCE(magic >> 24 != DTP_MAGIC ||
+			 holder->dax_dev != dax_dev))
+		return -EOPNOTSUPP;
+	atomic_inc(&holder->hearing);
 	WRITE_ONCE(holder->offset, offset);
 	WRITE_ONCE(holder->len, len);
 	WRITE_ONCE(holder->flags, mf_flags);
@@ -54,6 +87,12 @@ static int dtp_notify(struct dax_device *dax_dev, u64 offset, u64 len,
 		atomic64_inc(&holder->removals);
 	else
 		atomic64_inc(&holder->others);
+	if (holder->slow)
+		fsleep(100);
+	/* neither freed meanwhile, nor another one in its place */
+	if (WARN_ON_ONCE(READ_ONCE(holder->magic) != magic))
+		return -EOPNOTSUPP;
+	atomic_dec(&holder->hearing);
 	return holder->deny_mf ? -EOPNOTSUPP : 0;
 }
 
@@ -73,28 +112,27 @@ static int dtp_get(struct daxtest_probe *p)
 
 	if (dtp_slots[p->slot].holder)
 		return -EEXIST;
-	holder = kzalloc_obj(*holder);
-	if (!holder)
-		return -ENOMEM;
 	if (!(p->flags & DAXTEST_GET_NULL_DEV)) {
 		dax_dev = dtp_lookup(p);
 		if (!dax_dev) {
-			kfree(holder);
 			p->result = -ENOENT;
 			return 0;
 		}
 	}
+	holder = dtp_alloc(dax_dev);
+	if (!holder) {
+		put_dax(dax_dev);
+		return -ENOMEM;
+	}
 
-	holder->dax_dev = dax_dev;
 	holder->deny_mf = p->flags & DAXTEST_GET_DENY_MF;
 	if (p->flags & DAXTEST_GET_NULL_HOLDER)
 		p->result = fs_dax_get(dax_dev, NULL, &dtp_ops);
 	else
 		p->result = fs_dax_get(dax_dev, holder, &dtp_ops);
-	if (dax_dev)
-		put_dax(dax_dev);
+	put_dax(dax_dev);
 	if (p->result || p->flags & DAXTEST_GET_NULL_HOLDER) {
-		kfree(holder);
+		dtp_free(holder);
 		return 0;
 	}
 	p->out[0] = dax_holder(dax_dev) == holder;
@@ -112,9 +150,27 @@ static int dtp_put(struct daxtest_probe *p)
 	}
 	dtp_slots[p->slot].holder = NULL;
 	fs_put_dax(holder->dax_dev, holder);
-	/* whoever still notifies writes into this */
-	memset(holder, 0x6b, sizeof(*holder));
-	kfree(holder);
+	dtp_free(holder);
+	return 0;
+}
+
+/* A holder that is gone again at once, also while it is being notified */
+static int dtp_getput(struct dax_device *dax_dev, struct daxtest_probe *p)
+{
+	struct dtp_holder *holder = dtp_alloc(dax_dev);
+
+	if (!holder)
+		return -ENOMEM;
+	holder->slow = true;
+	p->result = fs_dax_get(dax_dev, holder, &dtp_ops);
+	if (!p->result) {
+		fsleep(min(p->count, USEC_PER_MSEC));
+		p->out[2] = atomic_read(&holder->hearing);
+		fs_put_dax(dax_dev, holder);
+		p->out[0] = atomic64_read(&holder->failures);
+		p->out[1] = atomic64_read(&holder->removals);
+	}
+	dtp_free(holder);
 	return 0;
 }
 
@@ -513,6 +569,8 @@ static int dtp_do(unsigned int cmd, struct daxtest_probe *p)
 		return dtp_on_device(p, dtp_size);
 	case DAXTEST_PROBE_POISON:
 		return dtp_on_device(p, dtp_poison);
+	case DAXTEST_PROBE_GETPUT:
+		return dtp_on_device(p, dtp_getput);
 	case DAXTEST_PROBE_PAGES:
 		return dtp_pages(p);
 	case DAXTEST_PROBE_STALL:
