@@ -57,8 +57,9 @@ nothing_works_any_more() {
 	is 'BUS_ADRERR *' "$DT" touch "$MNT/f" 8M r
 	is 'BUS_ADRERR *' "$DT" touch "$MNT/f" 8M rwh
 	is 'E@(IO|NXIO)' "$DT" fallocate zero "$MNT/f" 0 4096
-	try fsync "$MNT/f"
-	ls "$MNT" >/dev/null
+	# whatever was dirty is no longer the file's
+	is OK try fsync "$MNT/f"
+	is f ls "$MNT"
 }
 
 # revoke_mapped OPTIONS HOW: one mapping of this kind
@@ -149,6 +150,35 @@ private_mappings() {
 		is 'BUS_ADRERR *' echo "$HEARD"
 		stop copied
 		stop clean
+		umount "$MNT"
+	done
+}
+
+# Pages that are in two files at once belong to neither, and go all the same
+shared_files() {
+	local how who
+
+	for how in careful ignore; do
+		famfs_mount revoke=$how
+		is OK "$DT" mkfile -s "$MNT/a" 4M 0:0:4M
+		is OK "$DT" mkfile -s "$MNT/b" 4M 0:0:4M
+		for who in a b; do
+			start $who "$DT" hold "$MNT/$who" 2M r
+			is 'ready OK' echo "$HEARD"
+		done
+		unbind_now
+		mode "$DEV" devdax
+		"$DT" mfill "/dev/$DEV" 7 0 4M
+		for who in a b; do
+			tell $who r
+			is 'BUS_ADRERR *' echo "$HEARD"
+			is 'E@(IO|NXIO|OPNOTSUPP)' try pread "$MNT/$who" 0 4096
+			stop $who
+		done
+		umount "$MNT"
+		"$DT" mcheck "/dev/$DEV" 7 0 4M
+		famfs_mount
+		check_pages "$DEV"
 		umount "$MNT"
 	done
 }
@@ -384,19 +414,24 @@ removal_of_the_region() { removed_with region; }
 removal_of_the_platform_device() { removed_with platform; }
 removal_of_the_region_driver() { removed_with module; }
 
-# it_waits: the unbind does, and says for whom
+# it_waits [-]: the unbind does, and says for whom, which takes it a while
 it_waits() {
-	retry log_says "$DEV.*waiting for pfn"
+	if [ "$1" = - ]; then
+		retry told
+		sleep 1
+	else
+		retry log_says "$DEV.*waiting for pfn"
+	fi
 	kill -0 "$(cat "$T/unbind.pid")" || fail "did not wait for the pin"
 	is 'E@(IO|NXIO)' try pread "$MNT/f" 0 4096
 }
 
-# pinned_and OPTIONS HOW: unbind waits for the pin, says so, then finishes
+# pinned_and OPTIONS HOW [-]: unbind waits for the pin, says so, then finishes
 pinned_and() {
 	held_file "$1"
 	start p "$DT" pin "$MNT/f" 2M "$2"
 	unbind_later
-	it_waits
+	it_waits "$3"
 	stop p
 	wait_for "$T/unbind.pid" 60
 	umount "$MNT"
@@ -405,9 +440,37 @@ pinned_and() {
 }
 
 pinned_careful_4K() { pinned_and revoke=careful rw; }
-pinned_careful_2M() { pinned_and revoke=careful rwh; }
-pinned_ignoring_4K() { pinned_and revoke=ignore rw; }
+pinned_careful_2M() { pinned_and revoke=careful rwh -; }
+pinned_ignoring_4K() { pinned_and revoke=ignore rw -; }
 pinned_ignoring_2M() { pinned_and revoke=ignore rwh; }
+
+# One who waits for the pin before it, with the locks of the file
+pinned_and_being_truncated() {
+	local how
+
+	for how in careful ignore; do
+		held_file revoke=$how
+		start p "$DT" pin "$MNT/f" 2M rw
+		"$DT" try truncate "$MNT/f" 0 >"$T/truncated" &
+		echo $! >"$T/truncate.pid"
+		sleep 1
+		# now everybody else waits for the file
+		unbind_later
+		retry told
+		sleep 1
+		kill -0 "$(cat "$T/unbind.pid")" || fail "overtook the pin"
+		kill -0 "$(cat "$T/truncate.pid")" || fail "truncated it"
+		stop p
+		wait_for "$T/unbind.pid" 60
+		wait_for "$T/truncate.pid" 60
+		is OK cat "$T/truncated"
+		is 0 stat -c %s "$MNT/f"
+		umount "$MNT"
+		famfs_mount
+		check_pages "$DEV"
+		umount "$MNT"
+	done
+}
 
 asleep() { grep -qs '^State:.D' "/proc/$(cat "$T/$1.pid")/status"; }
 
@@ -432,7 +495,7 @@ slow_disk() {
 
 # A device that was asked to write into the memory cannot be told to stop
 direct_io_in_flight() {
-	local how size
+	local how size said=
 
 	slow_disk
 	for how in careful ignore; do
@@ -442,7 +505,8 @@ direct_io_in_flight() {
 			start d "$DT" dio "$MNT/f" 2M /dev/mapper/slow $size
 			retry asleep d
 			unbind_later
-			it_waits
+			it_waits $said
+			said=-
 			asleep d
 			dmsetup resume slow
 			hear d
@@ -506,7 +570,7 @@ stalled_fault() {
 	retry stalled there
 	unbind_later
 	retry told
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in 1 2 3 4 5; do
 		sleep 0.2
 		[ "$4" = - ] || kill -0 "$(cat "$T/unbind.pid")" ||
 			fail "unbind overtook a fault at: $1 $2"
@@ -587,26 +651,74 @@ comes_and_goes() {
 }
 
 calls_while_it_comes_and_goes() {
-	comes_and_goes 200 access access zero recover size
+	comes_and_goes 100 access access zero recover size
 }
 
 errors_while_it_comes_and_goes() {
 	comes_and_goes 100 poison poison
 }
 
+# getputs PATTERN NAMES: each of the storms g0 and g1 says this in the end, and
+# one of them that there were some of each of these
+getputs() {
+	local i name got
+
+	for i in 0 1; do
+		stop g$i
+		got=$(tail -n 1 "$T/g$i.out")
+		echo "$got"
+		is "$1" echo "$got"
+	done
+	for name in $2; do
+		cat "$T"/g?.out | grep -q " $name [1-9]" ||
+			fail "neither had any $name"
+	done
+}
+
+# A holder may free itself as soon as it has put the device, whoever is just
+# going to tell it something
+gone_while_errors_are_told() {
+	local i
+
+	mode "$DEV" famfs
+	for i in 0 1; do
+		start "g$i" "$DT" probe storm getput "$(devt)"
+	done
+	start poison "$DT" probe storm poison "$(devt)"
+	sleep 5
+	stop poison
+	is 'good [1-9]*([0-9])' tail -n 1 "$T/poison.out"
+	getputs 'good [1-9]*([0-9])?( EBUSY +([0-9])) failures * removals 0 *' \
+		'EBUSY failures meanwhile'
+}
+
+gone_while_it_comes_and_goes() {
+	local i
+
+	mode "$DEV" famfs
+	for i in 0 1; do
+		start "g$i" "$DT" probe storm getput "$(devt)"
+	done
+	is OK "$DT" rebind $BUS/drivers/fsdev_dax "$DEV" 40 held
+	getputs 'good [1-9]*([0-9])?( EBUSY +([0-9])) ENODEV +([0-9]) failures 0 *' \
+		'EBUSY ENODEV removals meanwhile'
+}
+
 # storm_and OPTIONS: faults and I/O on all CPUs while it goes away
 storm_and() {
 	local i
 
-	for i in 1 2 3; do
+	for i in 1 2; do
 		held_file "$1"
-		"$DT" faultstorm "$MNT/f" 12 2 >"$T/faults" &
+		"$DT" faultstorm "$MNT/f" 60 2 >"$T/faults" &
 		echo $! >"$T/faults.pid"
-		"$DT" iostorm "$MNT/f" 12 2 >"$T/io" &
+		"$DT" iostorm "$MNT/f" 60 2 >"$T/io" &
 		echo $! >"$T/io.pid"
 		sleep 2
 		unbind_now
 		is 1 stat_of pre_remove
+		sleep 1
+		kill "$(cat "$T/faults.pid")" "$(cat "$T/io.pid")"
 		wait_for "$T/faults.pid" 30
 		wait_for "$T/io.pid" 30
 		cat "$T/faults" "$T/io"
@@ -648,12 +760,19 @@ put_famfs_bind() {
 	put $BUS/drivers/fsdev_dax/remove_id "$DEV" >/dev/null
 }
 
-# Whoever came too late with its put must not silence the next one
+# Whoever comes late with its put, when another driver has the device, neither
+# disturbs that one nor silences the next holder
 late_put_and_the_next_holder() {
 	mode "$DEV" famfs
 	is OK probe get 0 "$(devt)"
 	unbind_now
+	mode "$DEV" devdax
+	start h "$DT" hold "/dev/$DEV" 2M rwh
 	is OK probe put 0
+	tell h w
+	is OK echo "$HEARD"
+	is EOPNOTSUPP probe get 1 "$(devt)"
+	stop h
 	mode "$DEV" famfs
 	is OK probe get 1 "$(devt)"
 	is ENOENT probe put 0
@@ -671,13 +790,21 @@ open_fd_of_the_device() {
 	exec {FDD}<"/dev/$DEV"
 	mode "$DEV" famfs
 	exec {FDF}<"/dev/$DEV"
-	is EINVAL try read "/proc/self/fd/$FDF" || :
+	is EINVAL try read - <&"$FDF"
+	is ENODEV try mmap - <&"$FDF"
+	is ENXIO try mmap - <&"$FDD"
 	unbind_now
+	is EINVAL try read - <&"$FDF"
+	is ENODEV try mmap - <&"$FDF"
+	is ENXIO try mmap - <&"$FDD"
 	# a file pins the module that opened it, and nothing else
 	fails rmmod fsdev_dax
 	fails rmmod device_dax
 	mode "$DEV" famfs
+	is EINVAL try read - <&"$FDF"
 	mode "$DEV" devdax
+	is OK try mmap - <&"$FDD"
+	is ENODEV try mmap - <&"$FDF"
 	exec {FDD}<&-
 	mode "$DEV" famfs
 	exec {FDF}<&-
@@ -736,6 +863,21 @@ open_fd_of_a_deleted_device() {
 	tell h m
 	is ENXIO echo "$HEARD"
 	stop h
+}
+
+# What somebody had set for a device is not for the next one of its name
+write_cache_of_a_new_device() {
+	local second file default
+
+	second=$(new_device 32M)
+	file=$BUS/devices/$second/write_cache
+	default=$(cat "$file")
+	is OK put "$file" $((!default))
+	is $((!default)) cat "$file"
+	delete_device "$second"
+	: >"$T/created"
+	is "$second" new_device 32M
+	is "$default" cat "$file"
 }
 
 # What an administrator can see of it
@@ -812,6 +954,7 @@ run_tests \
 	late_2M_mapping \
 	many_mappings \
 	private_mappings \
+	shared_files \
 	stale_mapping_and_devdax \
 	stale_mapping_and_system_ram \
 	famfs_again_only_after_umount \
@@ -826,6 +969,7 @@ run_tests \
 	pinned_careful_2M \
 	pinned_ignoring_4K \
 	pinned_ignoring_2M \
+	pinned_and_being_truncated \
 	direct_io_in_flight \
 	long_read \
 	long_write \
@@ -834,6 +978,8 @@ run_tests \
 	fault_with_map_sync \
 	calls_while_it_comes_and_goes \
 	errors_while_it_comes_and_goes \
+	gone_while_errors_are_told \
+	gone_while_it_comes_and_goes \
 	storm_careful \
 	storm_ignoring \
 	storm_late \
@@ -842,5 +988,6 @@ run_tests \
 	open_fd_of_the_device \
 	old_mapping_of_the_device \
 	open_fd_of_a_deleted_device \
+	write_cache_of_a_new_device \
 	tracepoints \
 	one_of_two_devices
