@@ -323,14 +323,21 @@ read_only() {
 a_program_on_it() {
 	local prog size
 
-	prog=$(type -P true)
+	prog=$(type -P sleep)
 	size=$(stat -L -c %s "$prog")
 	famfs_mount
-	mkfile prog "$size" "0:0:$(((size + 4095) / 4096 * 4))K"
-	dd if="$prog" of="$MNT/prog" conv=notrunc status=none
-	chmod +x "$MNT/prog"
-	"$MNT/prog"
-	fails sh -c "echo >>$MNT/prog" 2>/dev/null
+	mkfile sleep "$size" "0:0:$(((size + 4095) / 4096 * 4))K"
+	dd if="$prog" of="$MNT/sleep" conv=notrunc status=none
+	chmod +x "$MNT/sleep"
+	"$MNT/sleep" 0
+	"$MNT/sleep" 100 &
+	echo $! >"$T/sleep.pid"
+	retry is "$MNT/sleep" readlink "/proc/$!/exe"
+	is ETXTBSY try store "$MNT/sleep" x
+	cmp "$prog" "$MNT/sleep"
+	kill $!
+	wait $! || :
+	retry is OK try store "$MNT/sleep" x
 }
 
 splice_and_direct_io() {
