@@ -122,8 +122,13 @@ never_bound_without_being_told() {
 }
 
 load_order() {
-	local first second region
+	local first second conf=/run/modprobe.d/daxtest.conf
 
+	# nobody else loads what the devices could need
+	mkdir -p "${conf%/*}"
+	# shellcheck disable=SC2064
+	trap "rm -f $conf" EXIT
+	printf 'blacklist %s\n' device_dax fsdev_dax >$conf
 	for first in fsdev_dax device_dax; do
 		second=fsdev_dax
 		[ $first = device_dax ] || second=device_dax
@@ -134,6 +139,13 @@ load_order() {
 		modprobe dax_hmem region_idle=1
 		retry test -e "$BUS/devices/$DEV"
 		is OK put "$BUS/devices/$DEV/size" $SIZE
+		# with fsdev_dax alone there is nobody who would take it
+		is OK put $BUS/drivers_probe "$DEV"
+		if [ $first = fsdev_dax ]; then
+			is none mode_of "$DEV"
+		else
+			is devdax mode_of "$DEV"
+		fi
 		modprobe $second
 		is OK put $BUS/drivers_probe "$DEV"
 		is devdax mode_of "$DEV"
