@@ -4,8 +4,10 @@
 #
 # Workers change drivers, claim and release, mount, read, write, fault, inject
 # errors, and load and unload the driver, all on one device, with nobody in
-# charge. Each counts what it did. A run in which something never happened has
-# shown nothing about it, and fails.
+# charge. Another makes devices beside it, and deletes them while they are held;
+# and now and then the whole region goes away and comes back. Each counts what
+# it did. A run in which something never happened has shown nothing about it, and
+# fails.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -34,9 +36,14 @@ did() {
 	return 1
 }
 
+# The device may be gone for a while, and have another number afterwards
 until_end() {
 	while [ $SECONDS -lt "$END" ]; do
-		"$@"
+		if { read -r DEVT <"$BUS/devices/$DEV/dev"; } 2>/dev/null; then
+			"$@"
+		else
+			sleep 0.1
+		fi
 	done
 }
 
@@ -165,6 +172,77 @@ looker() {
 	"$DT" try open "/dev/$DEV" >/dev/null && count open
 }
 
+# A device of its own, too small for kmem, and gone while somebody has it
+creator() {
+	local region dev dir drv held=
+
+	region=$(region_of "$DEV")
+	did created try store "$region/create" 1 || { sleep 0.2; return 0; }
+	dev=$(cat "$region/create" 2>/dev/null)
+	if [ -z "$dev" ] || [ "$dev" = "$DEV" ]; then
+		return 0
+	fi
+	dir=$BUS/devices/$dev
+	did created_sized try store "$dir/size" 16777216
+	did created_bound try store "$BUS/drivers/fsdev_dax/new_id" "$dev"
+	if [ "$(rnd 2)" = 0 ]; then
+		[ "$(probe get 2 "$(cat "$dir/dev")" 2>/dev/null)" = OK ] &&
+			held='get'
+	else
+		mount -t daxtest -o "revoke=$(shuf -n 1 -e careful ignore)" \
+			"/dev/$dev" "$T/created.mnt" 2>/dev/null && held='mount'
+	fi
+	[ -z "$held" ] || count "created_$held"
+	if [ "$held" = mount ]; then
+		"$DT" mkfile "$T/created.mnt/f" 4M 0:0:4M >/dev/null 2>&1
+		"$DT" faultstorm "$T/created.mnt/f" 1 1 >/dev/null 2>&1 &
+	fi
+	sleep "0.$(rnd 10)"
+	# any of these fails if the region is just going, or gone
+	drv=$(driver_of "$dev")
+	[ "$drv" = none ] || did created_unbound try store \
+		"$BUS/drivers/$drv/unbind" "$dev"
+	"$DT" try store "$BUS/drivers/fsdev_dax/remove_id" "$dev" \
+		>/dev/null 2>&1
+	"$DT" try store "$dir/size" 0 >/dev/null 2>&1
+	if did deleted try store "$region/delete" "$dev"; then
+		[ -z "$held" ] || count deleted_held
+	elif [ -e "$dir" ]; then
+		count delete_failed
+	else
+		count deleted_by_others
+	fi
+	wait
+	[ "$held" != get ] || [ "$(probe put 2)" = OK ] || count put_failed
+	[ "$held" != mount ] || until umount "$T/created.mnt" 2>/dev/null; do
+		sleep 0.1
+	done
+	sleep 0.2
+}
+
+# The region goes and comes back with one device of all its memory. kmem would
+# take that at once.
+region_reloader() {
+	local lock old
+
+	sleep 8
+	exec {lock}>"$T/lock"
+	flock -x "$lock"
+	if rmmod kmem 2>/dev/null; [ ! -d /sys/module/kmem ]; then
+		did region_gone try store $HMEM/unbind "$PARENT"
+		sleep "0.$(rnd 10)"
+		until [ "$(dev_size "$DEV" 2>/dev/null)" = "$SIZE" ]; do
+			[ -e "$BUS/devices/$DEV" ] ||
+				did region_back try store $HMEM/bind "$PARENT"
+			old=$(driver_of "$DEV")
+			[ "$old" = none ] || try_unbind "$old"
+			"$DT" try store "$BUS/devices/$DEV/size" 0
+			"$DT" try store "$BUS/devices/$DEV/size" "$SIZE"
+		done >/dev/null 2>&1
+	fi
+	exec {lock}>&-
+}
+
 reloader() {
 	local mod lock
 	mod=$(shuf -n 1 -e fsdev_dax fsdev_dax device_dax kmem)
@@ -178,6 +256,8 @@ reloader() {
 	fi
 	exec {lock}>&-
 }
+
+HMEM=/sys/bus/platform/drivers/hmem
 
 # All of it for a while; adds up in $T/counts
 storm() {
@@ -193,6 +273,10 @@ storm() {
 	until_end poisoner & pids+=($!)
 	until_end looker & pids+=($!)
 	until_end reloader & pids+=($!)
+	until_end creator & pids+=($!)
+	[ ! -e "$HMEM/$PARENT" ] || {
+		until_end region_reloader & pids+=($!)
+	}
 	wait "${pids[@]}"
 	for name in "$T"/count.*; do
 		name=${name##*/count.}
@@ -205,9 +289,11 @@ storm() {
 }
 
 everything_at_once() {
-	local name round missing=()
+	local name round missing=() region=()
 
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
+	[ ! -e "$HMEM/$PARENT" ] || region=(region_{gone,back})
+	mkdir "$T/created.mnt"
 	# on a slow machine it takes longer until everything has happened once
 	for round in 1 2 3 4 5; do
 		storm
@@ -219,7 +305,9 @@ everything_at_once() {
 			    refused_{EBUSY,ENODEV,EOPNOTSUPP} \
 			    mount{,_lost,_refused} umount mkfile \
 			    {fault,io}_{ok,failed} \
-			    poison heal lookup access size open; do
+			    poison heal lookup access size open \
+			    created{,_sized,_bound,_get,_mount,_unbound} \
+			    deleted{,_held} "${region[@]}"; do
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
 		[ ${#missing[@]} != 0 ] || break
