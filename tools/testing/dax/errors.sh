@@ -301,8 +301,8 @@ bind_refused() {
 	is OK put "$BUS/devices/$DEV/size" 0
 	is ENXIO put $drv/new_id "$DEV"
 	is none mode_of "$DEV"
-	is ENXIO put $drv/bind "$DEV"
-	is OK put $drv/remove_id "$DEV"
+	# and the name is not kept
+	is ENODEV put $drv/bind "$DEV"
 	is OK put "$BUS/devices/$DEV/size" "$SIZE"
 }
 

@@ -746,18 +746,13 @@ holder_hears_it_once() {
 	mode "$DEV" devdax
 	mode "$DEV" none
 	is 'failures 0 removals 0x1 others 0 *' probe stat 0
-	is EBUSY put_famfs_bind
+	is EBUSY put $BUS/drivers/fsdev_dax/new_id "$DEV"
+	is ENODEV put $BUS/drivers/fsdev_dax/bind "$DEV"
 	is OK probe put 0
 	mode "$DEV" famfs
 	is OK probe get 0 "$(devt)"
 	is 'failures 0 removals 0 others 0 *' probe stat 0
 	is OK probe put 0
-}
-
-put_famfs_bind() {
-	put $BUS/drivers/fsdev_dax/new_id "$DEV" >/dev/null
-	put $BUS/drivers/fsdev_dax/bind "$DEV"
-	put $BUS/drivers/fsdev_dax/remove_id "$DEV" >/dev/null
 }
 
 # Whoever comes late with its put, when another driver has the device, neither
