@@ -268,11 +268,13 @@ famfs_again_only_after_umount() {
 	unbind_now
 	is EBUSY put $BUS/drivers/fsdev_dax/new_id "$DEV"
 	is none mode_of "$DEV"
-	is EBUSY put $BUS/drivers/fsdev_dax/bind "$DEV"
-	is OK put $BUS/drivers/fsdev_dax/remove_id "$DEV"
 	# others need not wait
 	mode "$DEV" devdax
-	mode "$DEV" none
+	is OK put $BUS/drivers/fsdev_dax/new_id "$DEV"
+	is OK put $BUS/drivers/device_dax/unbind "$DEV"
+	is EBUSY put $BUS/drivers/fsdev_dax/bind "$DEV"
+	is OK put $BUS/drivers/fsdev_dax/remove_id "$DEV"
+	is none mode_of "$DEV"
 	umount "$MNT"
 	mode "$DEV" famfs
 	mnt "$DEV"
