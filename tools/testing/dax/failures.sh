@@ -26,6 +26,11 @@ every_step() {
 	driver=$(driver_for "$1")
 	other=$([ "$1" = devdax ] && echo famfs || echo devdax)
 	arm
+	# mm does not clean up after it could not add all sections: a
+	# neighbour keeps the one that there is
+	resize "$DEV" $((32 << 20))
+	SECOND=$(new_device 32M)
+	mode "$SECOND" famfs
 	# the id stays, so that the bind file takes the device
 	mode "$DEV" "$1"
 	is OK put "$BUS/drivers/$driver/unbind" "$DEV"
@@ -53,7 +58,11 @@ every_step() {
 	[ $failed -ge 5 ] || fail "only $failed of $n binds failed"
 	echo "# $1: $failed of $n binds failed" >&"$REPORT"
 	is "$1" mode_of "$DEV"
-	# which wants all of the memory for itself
+	# which wants blocks of memory for itself
+	delete_device "$SECOND"
+	: >"$T/created"
+	mode "$DEV" none
+	resize "$DEV" "$SIZE"
 	modprobe kmem
 	mode "$DEV" system-ram
 	mode "$DEV" famfs
