@@ -557,27 +557,26 @@ static void error_beyond_a_full_record_is_healed(struct kunit *test)
 	poison_expect(test, 0, 4, 4, false);
 }
 
-/* Who looks for processes by folio has flagged the first page of it. */
-static void mark_is_on_the_bad_page(struct kunit *test)
+/* The flag says what the record says. */
+static void mark_is_for_pages_that_are_bad_still(struct kunit *test)
 {
 	struct page *pages = poison_good_pages(test, __GFP_COMP);
 
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
 		kunit_skip(test, "pages have no flag for it");
 	poison_add(test, 2, 1);
-	SetPageHWPoison(pages);
 	dax_poison_mark(test->priv, pages + 2);
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages));
 	KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
 
-	/* unless that is bad as well */
-	poison_add(test, 0, 1);
-	dax_poison_mark(test->priv, pages);
-	poison_add(test, 1, 1);
+	/* who flags it late, when somebody has healed it */
+	SetPageHWPoison(pages + 1);
 	dax_poison_mark(test->priv, pages + 1);
-	for (int i = 0; i < 3; i++)
-		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + i));
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 3));
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 1));
+
+	/* and who was earlier */
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 2,
+					      page_address(pages + 2), 1), 1);
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 2));
 }
 
 static void poison_release_dev(struct device *dev)
@@ -701,7 +700,7 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(medium_that_does_not_forget_keeps_the_error),
 	KUNIT_CASE(touch_ends_with_the_range),
 	KUNIT_CASE(error_beyond_a_full_record_is_healed),
-	KUNIT_CASE(mark_is_on_the_bad_page),
+	KUNIT_CASE(mark_is_for_pages_that_are_bad_still),
 	KUNIT_CASE(error_of_system_ram_is_recorded_when_that_ends),
 	{ }
 };
