@@ -43,6 +43,12 @@ static sector_t dax_page_sector(struct dev_dax *dev_dax, pgoff_t pgoff,
 /* Room for a line: no half of one may end what is shown. */
 #define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
 
+static unsigned long dax_sector_pfn(struct dax_region *dax_region,
+				    sector_t sector)
+{
+	return PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
+}
+
 /* The lines of one range, by offset into the device. */
 static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 				  const struct dev_dax_range *dax_range,
@@ -217,7 +223,6 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 {
 	struct dax_region *dax_region = dev_dax->region;
 	sector_t sector, first, len;
-	unsigned long pfn;
 
 	*bad = false;
 	if (likely(!dax_poison_any(dev_dax)))
@@ -239,8 +244,8 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 	if (likely(xa_empty(&dax_region->bb_more)))
 		return nr_pages;
 
-	pfn = PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
-	return dax_poison_more(dev_dax, pfn, nr_pages, bad);
+	return dax_poison_more(dev_dax, dax_sector_pfn(dax_region, sector),
+			       nr_pages, bad);
 }
 EXPORT_SYMBOL_GPL(dax_poison_span);
 
@@ -327,9 +332,10 @@ static long dax_poison_read_back(void *addr, long nr_pages, void *buf)
 
 /* Return: false if the record is full, and they are in the middle of a run. */
 static bool dax_poison_forget(struct dev_dax *dev_dax, sector_t sector,
-			      unsigned long pfn, long nr_pages)
+			      struct page *page, long nr_pages)
 {
 	struct dax_region *dax_region = dev_dax->region;
+	unsigned long pfn = dax_sector_pfn(dax_region, sector);
 
 	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)))
 		return false;
@@ -338,7 +344,7 @@ static bool dax_poison_forget(struct dev_dax *dev_dax, sector_t sector,
 	/* forget, then clear; dax_poison_mark() flags, then looks */
 	smp_mb();
 	for (long i = 0; i < nr_pages; i++)
-		ClearPageHWPoison(pfn_to_page(pfn + i));
+		ClearPageHWPoison(page + i);
 	return true;
 }
 
@@ -359,7 +365,7 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 {
 	void *buf __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
-	unsigned long pfn = page_to_pfn(virt_to_page(addr));
+	struct page *page = virt_to_page(addr);
 	unsigned int failures;
 	u64 offset;
 	long nr;
@@ -370,14 +376,15 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 	for (;;) {
 		failures = dax_failures(dev_dax->dax_dev);
 		nr = buf ? dax_poison_read_back(addr, nr_pages, buf) : 0;
-		if (!nr || !dax_poison_forget(dev_dax, sector, pfn, nr))
+		if (!nr || !dax_poison_forget(dev_dax, sector, page, nr))
 			nr = 0;
 		/* pairs with dax_set_failed() */
 		smp_mb();
 		if (!nr || dax_failures(dev_dax->dax_dev) == failures)
 			break;
 		/* a new error may be one of these pages: look again */
-		dax_poison_add(dev_dax, pfn, nr, &offset);
+		dax_poison_add(dev_dax, dax_sector_pfn(dev_dax->region, sector),
+			       nr, &offset);
 	}
 
 	if (nr)
@@ -386,7 +393,7 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		dev_err(&dev_dax->dev, "page %#lx is bad still after a write\n",
 			pgoff + nr);
 	for (long i = nr; i < nr_pages; i++)
-		dax_poison_mark(dev_dax, virt_to_page(addr) + i);
+		dax_poison_mark(dev_dax, page + i);
 	return nr;
 }
 EXPORT_SYMBOL_GPL(dax_poison_heal);
