@@ -229,10 +229,10 @@ if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
 	wait $! || result fail kunit "it ran" "it died before its verdict: see above"
 fi
 
-# Two guests at a time, if there is memory for two of the largest.
-guests=2
+# Three guests at a time, as far as there is memory: now and then one waits.
 mib=$(awk -F '\t' '!/^#/ && NF { m = $3 * ($3 ~ /G$/ ? 1024 : 1); if (m > max) max = m } END { print max + 300 }' "$table")
-if [ "$(available_mem)" -lt $((2 * mib)) ]; then guests=1; fi
+guests=$(($(available_mem) / mib))
+if [ $guests -lt 1 ]; then guests=1; elif [ $guests -gt 3 ]; then guests=3; fi
 started=()
 
 while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do

@@ -1562,16 +1562,18 @@ static int probe_pages(int argc, char **argv)
 	};
 	int i, bad = 0;
 
-	probe.start = number(argv[1]);
-	probe.end = number(argv[2]);
-	run_probe(DAXTEST_PROBE_PAGES);
-	for (i = 0; i < DAXTEST_PG_NR; i++) {
-		printf("%s%s %llu", i ? " " : "", name[i],
-		       (unsigned long long)probe.out[i]);
-		if (i && probe.out[i])
-			bad = 1;
+	for (; argc > 2; argc -= 2, argv += 2) {
+		probe.start = number(argv[1]);
+		probe.end = number(argv[2]);
+		run_probe(DAXTEST_PROBE_PAGES);
+		for (i = 0; i < DAXTEST_PG_NR; i++) {
+			printf("%s%s %llu", i ? " " : "", name[i],
+			       (unsigned long long)probe.out[i]);
+			if (i && probe.out[i])
+				bad = 1;
+		}
+		printf("\n");
 	}
-	printf("\n");
 	return bad;
 }
 
@@ -2317,7 +2319,7 @@ static const struct command probe_commands[] = {
 	{ "recover", 5, 5, probe_recover, "DEVICE PGOFF LENGTH SEED POS" },
 	{ "size",    1, 1, probe_size,    "DEVICE" },
 	{ "poison",  2, 2, probe_poison,  "DEVICE PGOFF" },
-	{ "pages",   2, 2, probe_pages,   "START END" },
+	{ "pages",   2, 4096, probe_pages, "START END [START END]..." },
 	{ "storm",   2, 2, probe_storm,
 	  "access|zero|recover|size|poison|getput DEVICE" },
 	{ "stalled", 0, 0, probe_stalled, "" },

@@ -102,10 +102,10 @@ bind_and_unbind_files() {
 	is ENODEV put $drv/bind "$DEV"
 }
 
-fifty_binds_and_unbinds() {
+twenty_binds_and_unbinds() {
 	local i
 
-	for i in $(seq 25); do
+	for i in $(seq 10); do
 		mode "$DEV" famfs
 		mode "$DEV" devdax
 	done
@@ -196,7 +196,7 @@ run_tests \
 	sysfs_every_mode_to_every_other \
 	system_ram_is_used_and_comes_back \
 	bind_and_unbind_files \
-	fifty_binds_and_unbinds \
+	twenty_binds_and_unbinds \
 	never_bound_without_being_told \
 	load_order \
 	load_order_undone \

@@ -597,35 +597,24 @@ stalled_fault() {
 
 # the device's pages are about to enter the file
 fault_before_the_file_has_it() {
-	local how
-
-	for how in ignore careful; do
-		stalled_fault entry w revoke=$how
-		stalled_fault entry wh revoke=$how
-	done
+	stalled_fault entry w revoke=ignore
+	stalled_fault entry wh revoke=careful
 }
 
 # they are in the file and are about to enter the page table
 fault_before_it_is_mapped() {
-	local how
-
-	for how in ignore careful; do
-		stalled_fault pte r revoke=$how
-		stalled_fault pte w revoke=$how
-		stalled_fault pmd wh revoke=$how
-	done
+	stalled_fault pte r revoke=ignore
+	stalled_fault pte w revoke=careful
+	stalled_fault pmd wh revoke=ignore
+	stalled_fault pmd wh revoke=careful
 }
 
 # there, a mapping with MAP_SYNC writes the file back in between
 fault_with_map_sync() {
-	local how
-
-	for how in ignore careful; do
-		stalled_fault sync ws revoke=$how -
-		stalled_fault sync wsh revoke=$how -
-		stalled_fault pte ws revoke=$how
-		stalled_fault pmd wsh revoke=$how
-	done
+	stalled_fault sync ws revoke=ignore -
+	stalled_fault sync wsh revoke=careful -
+	stalled_fault pte ws revoke=careful
+	stalled_fault pmd wsh revoke=ignore
 }
 
 # comes_and_goes TIMES KIND...: calls of these kinds without end meanwhile, each
