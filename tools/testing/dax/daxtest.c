@@ -2376,7 +2376,7 @@ static const struct command commands[] = {
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
 	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },
-	{ "probe",      1, 6, cmd_probe,      "COMMAND ..." },
+	{ "probe",      1, 4097, cmd_probe,      "COMMAND ..." },
 	{}
 };
 
