@@ -501,30 +501,29 @@ direct_io_in_flight() {
 
 	slow_disk
 	for how in careful ignore; do
-		for size in w wh; do
-			held_file revoke=$how
-			dmsetup suspend --noflush --nolockfs slow
-			start d "$DT" dio "$MNT/f" 2M /dev/mapper/slow $size
-			retry asleep d
-			unbind_later
-			it_waits $said
-			said=-
-			asleep d
-			dmsetup resume slow
-			hear d
-			is 4096 echo "$HEARD"
-			wait "$(cat "$T/d.pid")"
-			wait_for "$T/unbind.pid" 60
-			umount "$MNT"
-			# it is where it should be, and nowhere else
-			famfs_mount
-			check_pages "$DEV"
-			mkfile f 16M 0:0:16M
-			cmp -n 4096 -i 0:2M "$T/disk" "$MNT/f"
-			"$DT" check "$MNT/f" 1 0 2M
-			"$DT" check "$MNT/f" 1 2052K 2M
-			umount "$MNT"
-		done
+		[ $how = careful ] && size=w || size=wh
+		held_file revoke=$how
+		dmsetup suspend --noflush --nolockfs slow
+		start d "$DT" dio "$MNT/f" 2M /dev/mapper/slow $size
+		retry asleep d
+		unbind_later
+		it_waits $said
+		said=-
+		asleep d
+		dmsetup resume slow
+		hear d
+		is 4096 echo "$HEARD"
+		wait "$(cat "$T/d.pid")"
+		wait_for "$T/unbind.pid" 60
+		umount "$MNT"
+		# it is where it should be, and nowhere else
+		famfs_mount
+		check_pages "$DEV"
+		mkfile f 16M 0:0:16M
+		cmp -n 4096 -i 0:2M "$T/disk" "$MNT/f"
+		"$DT" check "$MNT/f" 1 0 2M
+		"$DT" check "$MNT/f" 1 2052K 2M
+		umount "$MNT"
 	done
 }
 
@@ -642,11 +641,11 @@ comes_and_goes() {
 }
 
 calls_while_it_comes_and_goes() {
-	comes_and_goes 100 access access zero recover size
+	comes_and_goes 50 access access zero recover size
 }
 
 errors_while_it_comes_and_goes() {
-	comes_and_goes 100 poison poison
+	comes_and_goes 50 poison poison
 }
 
 # getputs PATTERN NAMES: each of the storms g0 and g1 says this in the end, and
