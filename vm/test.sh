@@ -226,12 +226,15 @@ fi
 
 # Beside the guests, once it is built: what little there is to build then is
 # not worth a wait.
-kunit_pid=
+kunit_pid='' kunit_died=''
 if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
 	built=$(compgen -G "$CACHE/trees/work/kunit/arch/*/boot/bzImage" || :)
 	start kunit
 	kunit_pid=$!
-	[ -n "$built" ] || wait $kunit_pid || :
+	if [ -z "$built" ]; then
+		wait $kunit_pid || kunit_died=y
+		kunit_pid=
+	fi
 fi
 
 # Three guests at a time, as far as there is memory: now and then one waits.
@@ -252,9 +255,8 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 	started+=("$name")
 	start suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" 3<&-
 done 3<"$table"
-if [ -n "$kunit_pid" ] && ! wait $kunit_pid; then
-	result fail kunit "it ran" "it died before its verdict: see above"
-fi
+if [ -n "$kunit_pid" ]; then wait "$kunit_pid" || kunit_died=y; fi
+[ -z "$kunit_died" ] || result fail kunit "it ran" "it died before its verdict: see above"
 wait
 for name in "${started[@]}"; do
 	cut -f 2,3 "$results" | grep -qxF "$name	the guest ended normally" ||
