@@ -24,7 +24,7 @@ faults_on_it() {
 # exercise.sh is for.
 stressors() {
 	command -v stress-ng >/dev/null || skip "no stress-ng"
-	on_it stress-ng --temp-path /tmp --timeout "${SECS:-5}" --verify \
+	on_it stress-ng --temp-path /tmp --timeout "${PEER_SECS:-5}" --verify \
 		--no-rand-seed --oomable "$@" >"$T/stress" 2>&1 ||
 		fail "$(cat "$T/stress")"
 	grep -q 'skipped: 0' "$T/stress" || fail "$(cat "$T/stress")"

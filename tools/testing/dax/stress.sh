@@ -75,8 +75,8 @@ binder() {
 	old=$(driver_of "$DEV")
 	[ "$old" = none ] || try_unbind "$old" || return 0
 	case $(rnd 8) in
-	0|1) drv=device_dax ;;
-	2) drv=kmem ;;
+	0) drv=device_dax ;;
+	1|2) drv=kmem ;;
 	*) drv=fsdev_dax ;;
 	esac
 	if [ $drv = kmem ]; then
@@ -109,7 +109,7 @@ holder() {
 	answer=$(probe get "$slot" "$DEVT")
 	case $answer in
 	OK) count claim_won ;;
-	*) count claim_refused "refused_$answer"; sleep 0.05; return 0 ;;
+	*) count claim_refused "refused_$answer"; sleep 0.2; return 0 ;;
 	esac
 	probe access "s$slot" "$(rnd 1000)" 16 >/dev/null && count access
 	sleep "0.0$(rnd 10)"
@@ -129,6 +129,7 @@ mounter() {
 	how=$(shuf -n 1 -e careful ignore return0 delay:20)
 	if ! mnt "$DEV" "revoke=$how" 2>/dev/null; then
 		count mount_refused
+		sleep 0.1
 		return 0
 	fi
 	count mount
@@ -170,6 +171,7 @@ looker() {
 	[ "$(probe size "$DEVT")" = 0 ] || count size
 	probe access "$DEVT" "$(rnd 1000)" 8 >/dev/null && count access
 	"$DT" try open "/dev/$DEV" >/dev/null && count open
+	sleep 0.5
 }
 
 # A device of its own, too small for kmem, and gone while somebody has it
@@ -177,7 +179,8 @@ creator() {
 	local region dev dir drv held=
 
 	region=$(region_of "$DEV")
-	did created try store "$region/create" 1 || { sleep 0.2; return 0; }
+	sleep 1
+	did created try store "$region/create" 1 || return 0
 	dev=$(cat "$region/create" 2>/dev/null)
 	if [ -z "$dev" ] || [ "$dev" = "$DEV" ]; then
 		return 0
@@ -217,7 +220,6 @@ creator() {
 	[ "$held" != mount ] || until umount "$T/created.mnt" 2>/dev/null; do
 		sleep 0.1
 	done
-	sleep 0.2
 }
 
 # The region goes and comes back with one device of all its memory. kmem would
@@ -225,7 +227,7 @@ creator() {
 region_reloader() {
 	local lock old
 
-	sleep 8
+	sleep 15
 	exec {lock}>"$T/lock"
 	flock -x "$lock"
 	if rmmod kmem 2>/dev/null; [ ! -d /sys/module/kmem ]; then
