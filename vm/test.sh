@@ -44,7 +44,9 @@ start_and_wait "$TOP/vm/rootfs.sh" >/dev/null
 tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 
 results=$SCRATCH/results
+words=$SCRATCH/words
 : >"$results"
+: >"$words"
 
 # result pass|fail|skip SUITE NAME [REASON]: one of our own
 result() {
@@ -60,7 +62,7 @@ result() {
 
 # count SUITE SCRIPTS OUTPUT: reads the KTAP of a guest's scripts
 count() {
-	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" '
+	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" -v words="$words" '
 	function put(what, name, reason) {
 		printf "%s\t%s\t%s\t%s\n", what, suite "/" script, name, reason
 	}
@@ -82,6 +84,8 @@ count() {
 		next
 	}
 	script == "" { next }
+	# what a test said, in case it fails
+	{ said[++saying] = $0 }
 	/^# script [^ ]+ ended: / { ended = 1; status = $5; finish(); next }
 	/^1\.\.[0-9]+/ {
 		plan = substr($1, 4) + 0
@@ -108,9 +112,16 @@ count() {
 		}
 		if (reason == "") reason = why
 		why = ""
-		if ($1 == "not") { failed = 1; put("fail", name, "") }
+		if ($1 == "not") {
+			failed = 1
+			put("fail", name, "")
+			print "" >>words
+			for (i = saying > 40 ? saying - 40 : 1; i <= saying; i++)
+				print suite "/" script ": " said[i] >>words
+		}
 		else if (directive == "SKIP") put("skip", name, reason == "" ? "no reason given" : reason)
 		else put("pass", name, "")
+		saying = 0
 	}
 	END {
 		finish()
@@ -155,7 +166,7 @@ run_suite() {
 	if "$TOP/vm/splat.sh" "${allow[@]}" "$log" >"$CACHE/logs/test-$name/splat" 2>&1; then
 		result pass "$name" "no complaint in the kernel log"
 	else
-		sed 's/^/# /' "$CACHE/logs/test-$name/splat"
+		sed 's/^/# /' "$CACHE/logs/test-$name/splat" | tee -a "$words"
 		result fail "$name" "no complaint in the kernel log"
 	fi
 }
@@ -279,6 +290,8 @@ results=$SCRATCH/sum
 passed=$(grep -c '^pass' "$results" || :)
 failed=$(grep -c '^fail' "$results" || :)
 skipped=$(grep -c '^skip' "$results" || :)
+# the end of a long log is what one gets to see
+cat "$words"
 echo
 awk -F '\t' '
 $1 == "fail" { f[++n] = $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }

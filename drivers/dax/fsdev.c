@@ -72,6 +72,20 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 	return fsdev_good_pages(dev_dax, pgoff, nr, mode);
 }
 
+/*
+ * An error that came while the page was healed may have come too early to find
+ * that it is mapped: this is after it is in the record again.
+ */
+static long fsdev_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *kaddr,
+		       long nr_pages)
+{
+	long nr = dax_poison_heal(dev_dax, pgoff, kaddr, nr_pages);
+
+	for (long i = nr; i < nr_pages; i++)
+		dax_unmap_page(virt_to_page(kaddr) + i);
+	return nr;
+}
+
 static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 				 size_t nr_pages)
 {
@@ -91,7 +105,7 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 			dax_poison_touch(dev_dax, pgoff, kaddr, nr);
 		memset(kaddr, 0, PFN_PHYS(nr));
 		dax_flush(dax_dev, kaddr, PFN_PHYS(nr));
-		if (bad && dax_poison_heal(dev_dax, pgoff, kaddr, nr) < nr)
+		if (bad && fsdev_heal(dev_dax, pgoff, kaddr, nr) < nr)
 			return -EHWPOISON;
 
 		pgoff += nr;
@@ -117,7 +131,7 @@ static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 	dax_poison_touch(dev_dax, pgoff, addr, nr);
 	done = _copy_from_iter_flushcache(addr, PFN_PHYS(nr), iter);
 	nr_written = PHYS_PFN(done);
-	nr_good = dax_poison_heal(dev_dax, pgoff, addr, nr_written);
+	nr_good = fsdev_heal(dev_dax, pgoff, addr, nr_written);
 	for (long i = nr_written; i < nr; i++)
 		dax_poison_mark(dev_dax, virt_to_page(addr) + i);
 	iov_iter_revert(iter, done - PFN_PHYS(nr_good));
@@ -156,8 +170,9 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 		dax_poison_mark(dev_dax, page + i);
 		shared |= !dax_unmap_page(page + i);
 	}
-	if (shared)
-		dax_unmap_holder(dev_dax->dax_dev);
+	/* remount and freeze keep the files from here, but not for long */
+	while (shared && !dax_unmap_holder(dev_dax->dax_dev))
+		schedule_timeout_uninterruptible(HZ / 100);
 	return told ? rc : 0;
 }
 

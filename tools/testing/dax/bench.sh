@@ -41,7 +41,7 @@ lookup() {
 	done
 	remap "$DEV" "${ranges[@]}"
 	mode "$DEV" famfs
-	devt=$(cat "$BUS/devices/$DEV/dev")
+	devt=$(<"$BUS/devices/$DEV/dev")
 	probe bench "$devt" 0 1 1000 >/dev/null
 	cost=$(probe bench "$devt" $((n * 512 - 1)) 1 100000)
 	bench "direct_access_${n}_ranges" "${cost%% *}" instructions

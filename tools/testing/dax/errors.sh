@@ -238,7 +238,7 @@ bad_ranges() {
 
 	unbind "$DEV"
 	start=$(region_start "$DEV")
-	end=$((start + $(cat "$(region_of "$DEV")/size")))
+	end=$((start + $(<"$(region_of "$DEV")/size")))
 	second=$(new_device 32M)
 	for bad in nonsense 1- -1 1 1-x 1-2-3; do
 		is EINVAL put "$dev/mapping" "$bad"
@@ -265,7 +265,7 @@ bad_ranges() {
 	is ERANGE put "$dev/mapping" "$(range "$end" $M2)"
 	is ERANGE put "$dev/mapping" ffffffffffe00000-ffffffffffffffff
 	# what is not there
-	free=$(cat "$(region_of "$DEV")/available_size")
+	free=$(<"$(region_of "$DEV")/available_size")
 	is ENOSPC put "$dev/size" $((SIZE + free + M2))
 	is "$free" cat "$(region_of "$DEV")/available_size"
 	is "$SIZE" dev_size "$DEV"
@@ -292,18 +292,18 @@ bind_refused() {
 	is EINVAL put $drv/new_id "dax0.0x"
 	mode "$DEV" devdax
 	is ENODEV put $drv/bind "$DEV"
-	is OK put $drv/new_id "$DEV"
+	store $drv/new_id "$DEV"
 	is devdax mode_of "$DEV"
 	is EBUSY put $drv/bind "$DEV"
-	is OK put $drv/remove_id "$DEV"
+	store $drv/remove_id "$DEV"
 	# nothing to bind to
 	unbind "$DEV"
-	is OK put "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/size" 0
 	is ENXIO put $drv/new_id "$DEV"
 	is none mode_of "$DEV"
 	# and the name is not kept
 	is ENODEV put $drv/bind "$DEV"
-	is OK put "$BUS/devices/$DEV/size" "$SIZE"
+	store "$BUS/devices/$DEV/size" "$SIZE"
 }
 
 layouts_refused() {

@@ -113,7 +113,7 @@ verify() {
 		--rw=randwrite --ioengine="$engine" --verify=crc32c \
 		--allow_file_create=0 --overwrite=0 --fallocate=none \
 		--iodepth=8 --thread --minimal >"$T/fio" 2>&1 ||
-		fail "$engine on $*: $(cat "$T/fio")"
+		fail "$engine on $*: $(<"$T/fio")"
 	rm "$MNT/f"
 }
 

@@ -33,13 +33,13 @@ every_step() {
 	mode "$SECOND" famfs
 	# the id stays, so that the bind file takes the device
 	mode "$DEV" "$1"
-	is OK put "$BUS/drivers/$driver/unbind" "$DEV"
+	store "$BUS/drivers/$driver/unbind" "$DEV"
 	for ((n = 1; n < 500; n++)); do
 		answer=$("$DT" failnth $n "$BUS/drivers/$driver/bind" "$DEV")
 		case $answer in
 		'OK unharmed') break ;;
 		'OK injected')
-			is OK put "$BUS/drivers/$driver/unbind" "$DEV" ;;
+			store "$BUS/drivers/$driver/unbind" "$DEV" ;;
 		# that of request_mem_region() cannot be told from a conflict
 		'ENOMEM injected'|'EBUSY injected')
 			failed=$((failed + 1))
@@ -51,7 +51,7 @@ every_step() {
 		if [ $((n % 16)) = 0 ]; then
 			mode "$DEV" "$other"
 			mode "$DEV" "$1"
-			is OK put "$BUS/drivers/$driver/unbind" "$DEV"
+			store "$BUS/drivers/$driver/unbind" "$DEV"
 		fi
 	done
 	[ "$answer" = 'OK unharmed' ] || fail "no end of allocations"
@@ -73,22 +73,31 @@ every_step() {
 	"$DT" check "$MNT/f" 1
 }
 
-# What the region has, by name and in bytes
+# region_state: what the region has, by name and in bytes. Starts no process.
 region_state() {
-	ls $BUS/devices
-	cat "$(region_of "$DEV")/available_size"
-	cat "$BUS/devices"/*/size
-	cat "$BUS/devices"/*/mapping*/{start,end} 2>/dev/null || :
-	grep -i dax /proc/iomem || :
+	local f lines
+
+	STATE=
+	for f in "$REGION/available_size" $BUS/devices/*/{size,mapping*/{start,end}}; do
+		[ -e "$f" ] || continue
+		read -r lines <"$f"
+		STATE+="$f $lines"$'\n'
+	done
+	mapfile -t lines </proc/iomem
+	for f in "${lines[@]}"; do
+		[[ $f != *[Dd]ax* ]] || STATE+=$f$'\n'
+	done
 }
 
 # every_write FILE STRING UNDO: what fails has changed nothing, and what does
 # not can be undone
 every_write() {
-	local n answer='' failed=0
+	local n answer='' failed=0 before
 
 	arm
-	region_state >"$T/before"
+	REGION=$(region_of "$DEV")
+	region_state
+	before=$STATE
 	for ((n = 1; n < 500; n++)); do
 		answer=$("$DT" failnth $n "$1" "$2")
 		case $answer in
@@ -98,8 +107,11 @@ every_write() {
 			failed=$((failed + 1)) ;;
 		*)	fail "with allocation $n failing: $answer" ;;
 		esac
-		region_state | diff "$T/before" - ||
+		region_state
+		[ "$STATE" = "$before" ] || {
+			diff <(echo "$before") <(echo "$STATE") || :
 			fail "with allocation $n failing: $answer"
+		}
 		[ "$answer" != 'OK unharmed' ] || break
 	done
 	[ "$answer" = 'OK unharmed' ] || fail "no end of allocations"
@@ -107,24 +119,20 @@ every_write() {
 	echo "# $2 > ${1##*/}: $failed of $n writes failed" >&"$REPORT"
 }
 
-undo_create() {
-	local region
-	region=$(region_of "$DEV")
-	is OK put "$region/delete" "$(cat "$region/create")"
-}
+undo_create() { store "$REGION/delete" "$(<"$REGION/create")"; }
 
 create() {
 	every_write "$(region_of "$DEV")/create" 1 undo_create
 	new_device 4M
 }
 
-undo_size() { is OK put "$BUS/devices/$SECOND/size" 0; }
+undo_size() { store "$BUS/devices/$SECOND/size" 0; }
 
 size() {
 	SECOND=$(new_device 4M)
 	undo_size
 	every_write "$BUS/devices/$SECOND/size" $((64 << 20)) undo_size
-	is OK put "$BUS/devices/$SECOND/size" $((4 << 20))
+	store "$BUS/devices/$SECOND/size" $((4 << 20))
 	mode "$SECOND" famfs
 	check_pages "$SECOND"
 }
@@ -138,7 +146,7 @@ mapping() {
 	every_write "$BUS/devices/$SECOND/mapping" \
 		"$(printf '%x-%x' "$start" $((start + (64 << 20) - 1)))" \
 		undo_size
-	is OK put "$BUS/devices/$SECOND/size" $((4 << 20))
+	store "$BUS/devices/$SECOND/size" $((4 << 20))
 	mode "$SECOND" famfs
 	check_pages "$SECOND"
 }

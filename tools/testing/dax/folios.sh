@@ -40,7 +40,7 @@ devdax_after_famfs() {
 	is OK "$DT" touch "/dev/$DEV" 2M rwh
 	# device_dax has large folios, so the walk can tell
 	walk
-	[ "$(count large)" -gt 0 ] || fail "no large folios: $(cat "$T/pages")"
+	[ "$(count large)" -gt 0 ] || fail "no large folios: $(<"$T/pages")"
 	[ "$(count not_fsdax)" = $((SIZE / 4096)) ] || fail "fsdax pages"
 	mode "$DEV" famfs
 	check_pages "$DEV"
@@ -91,7 +91,7 @@ split_huge_mappings() {
 
 # unmap_super: what the filesystem does when it loses the device, without that
 unmap_super() {
-	is OK put "$STATS/$(mountpoint -d "$MNT")/stats" unmap
+	store "$STATS/$(mountpoint -d "$MNT")/stats" unmap
 }
 
 # dax_unmap_super() takes the pages from the files, which can have them again
@@ -144,7 +144,7 @@ dirty_or_pinned_when_unmapped() {
 	is 1 count ref
 	is 1 count mapping
 	is 0 count mapcount
-	is OK put "$BUS/devices/$DEV/write_cache" 1
+	store "$BUS/devices/$DEV/write_cache" 1
 	is OK "$DT" try fsync "$MNT/f"
 	unmap_super
 	walk
@@ -153,7 +153,7 @@ dirty_or_pinned_when_unmapped() {
 	stop p
 	unmap_super
 	check_pages "$DEV"
-	is OK put "$BUS/devices/$DEV/write_cache" 0
+	store "$BUS/devices/$DEV/write_cache" 0
 	tell h w
 	is OK echo "$HEARD"
 	stop h

@@ -31,7 +31,7 @@ files="plain pieces stripe big busy stop pages huge"
 join() {
 	mode "$DEV" famfs
 	check_pages "$DEV"
-	is OK put "$BUS/devices/$DEV/write_cache" 1
+	store "$BUS/devices/$DEV/write_cache" 1
 	mnt "$DEV"
 	mkfile plain 8M 0:0:8M
 	mkfile pieces 4M 0:9M:1M,0:17M:3M
@@ -50,7 +50,7 @@ leave() {
 
 layouts() {
 	local f
-	"$DT" probe size "$(cat "$BUS/devices/$DEV/dev")"
+	"$DT" probe size "$(<"$BUS/devices/$DEV/dev")"
 	for f in $files; do
 		echo "$f"
 		"$DT" layout "$MNT/$f"
@@ -129,7 +129,7 @@ write_flags() {
 		if (!failed && round != rounds + 1)
 			bad("is the last one")
 		exit failed
-	}' "$T/flushes" >"$T/order" || fail "$(cat "$T/order")"
+	}' "$T/flushes" >"$T/order" || fail "$(<"$T/order")"
 }
 
 # follow FILE: reads records until no more come

@@ -364,7 +364,7 @@ fio_verify() {
 			--rw=randwrite --ioengine=$engine --verify=crc32c \
 			--allow_file_create=0 --overwrite=0 --fallocate=none \
 			--thread --minimal >"$T/fio" 2>&1 ||
-			fail "$(cat "$T/fio")"
+			fail "$(<"$T/fio")"
 		rm "$MNT/f"
 	done
 }

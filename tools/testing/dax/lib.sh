@@ -73,12 +73,23 @@ retry() {
 # put FILE VALUE: one write(2); says the name of its error
 put() { "$DT" try store "$1" "$2"; }
 
+# store FILE VALUE: one that works. It starts no process, as it is done often.
+store() {
+	{ printf %s "$2" >"$1"; } || fail "cannot write $2 to $1"
+}
+
 # Devices
 
+# bound_to DEV DRIVER
+bound_to() { [ "$BUS/devices/$1/driver" -ef "$BUS/drivers/$2" ]; }
+
 driver_of() {
-	local link
-	link=$(readlink "$BUS/devices/$1/driver") || link=none
-	echo "${link##*/}"
+	local driver
+	for driver in "$BUS"/drivers/*; do
+		driver=${driver##*/}
+		! bound_to "$1" "$driver" || { echo "$driver"; return; }
+	done
+	echo none
 }
 
 mode_of() {
@@ -95,6 +106,7 @@ driver_for() {
 	devdax) echo device_dax ;;
 	famfs) echo fsdev_dax ;;
 	system-ram) echo kmem ;;
+	none) echo none ;;
 	esac
 }
 
@@ -111,36 +123,38 @@ unbind() {
 	driver=$(driver_of "$1")
 	[ "$driver" != none ] || return 0
 	[ "$driver" != kmem ] || offline_memory "$1"
-	is OK put "$BUS/drivers/$driver/unbind" "$1"
+	store "$BUS/drivers/$driver/unbind" "$1"
 	# drop the id also where there is none: then it does nothing
-	is OK put "$BUS/drivers/$driver/remove_id" "$1"
+	store "$BUS/drivers/$driver/remove_id" "$1"
 }
 
 # mode DEV devdax|famfs|system-ram|none: by sysfs
 mode() {
-	[ "$(mode_of "$1")" != "$2" ] || return 0
+	local driver
+	driver=$(driver_for "$2")
+	! bound_to "$1" "$driver" || return 0
 	unbind "$1"
 	[ "$2" != none ] || return 0
-	is OK put "$BUS/drivers/$(driver_for "$2")/new_id" "$1"
-	is "$2" mode_of "$1"
+	store "$BUS/drivers/$driver/new_id" "$1"
+	bound_to "$1" "$driver" || fail "$1 is in mode $(mode_of "$1")"
 }
 
 region_of() {
-	echo "$(dirname "$(readlink -f "$BUS/devices/$1")")/dax_region"
+	(cd -P "$BUS/devices/$1/.." && echo "$PWD/dax_region")
 }
 
 is_static() {
 	[ ! -e "$(region_of "$1")/available_size" ]
 }
 
-dev_size() { cat "$BUS/devices/$1/size"; }
+dev_size() { echo "$(<"$BUS/devices/$1/size")"; }
 
 # resize DEV BYTES: to one range, or what the kernel finds
 resize() {
 	[ "$(dev_size "$1")" != "$2" ] || return 0
 	unbind "$1"
-	is OK put "$BUS/devices/$1/size" 0
-	is OK put "$BUS/devices/$1/size" "$2"
+	store "$BUS/devices/$1/size" 0
+	store "$BUS/devices/$1/size" "$2"
 }
 
 # remap DEV START-END...: exactly these ranges, in this order
@@ -148,7 +162,7 @@ remap() {
 	local dev=$1 range
 	shift
 	unbind "$dev"
-	is OK put "$BUS/devices/$dev/size" 0
+	store "$BUS/devices/$dev/size" 0
 	for range; do
 		echo "$range" >"$BUS/devices/$dev/mapping"
 	done
@@ -159,27 +173,27 @@ region_start() {
 	local size
 	size=$(dev_size "$1")
 	unbind "$1"
-	[ "$size" = 0 ] || is OK put "$BUS/devices/$1/size" 0
+	[ "$size" = 0 ] || store "$BUS/devices/$1/size" 0
 	cat "$BUS/devices/$1/resource"
-	[ "$size" = 0 ] || is OK put "$BUS/devices/$1/size" "$size"
+	[ "$size" = 0 ] || store "$BUS/devices/$1/size" "$size"
 }
 
 # new_device SIZE: one more in the region of $DEV; says its name
 new_device() {
 	local region dev
 	region=$(region_of "$DEV")
-	is OK put "$region/create" 1
-	dev=$(cat "$region/create")
+	store "$region/create" 1
+	dev=$(<"$region/create")
 	echo "$dev" >>"$T/created"
-	is OK put "$BUS/devices/$dev/size" "$(numfmt --from=iec "$1")"
+	store "$BUS/devices/$dev/size" "$(numfmt --from=iec "$1")"
 	echo "$dev"
 }
 
 # delete_device DEV
 delete_device() {
 	unbind "$1"
-	is OK put "$BUS/devices/$1/size" 0
-	is OK put "$(region_of "$1")/delete" "$1"
+	store "$BUS/devices/$1/size" 0
+	store "$(region_of "$1")/delete" "$1"
 }
 
 # ranges DEV: START END of its physical ranges, a line each, in device order
@@ -255,7 +269,7 @@ hear() {
 		fi
 		sleep 0.1
 	done
-	fail "$1 says nothing more than: $(cat "$T/$1.out")"
+	fail "$1 says nothing more than: $(<"$T/$1.out")"
 }
 
 # tell NAME LINE: and hear the answer, in HEARD
@@ -270,7 +284,7 @@ stop() {
 	# others in the background may have the pipe, so it has no end
 	echo q >&"$fd"
 	exec {fd}>&-
-	wait "$(cat "$T/$1.pid")"
+	wait "$(<"$T/$1.pid")"
 }
 
 # Running tests
@@ -325,7 +339,7 @@ setup() {
 unmount_all() {
 	local i
 	for ((i = 0; i < 50; i++)); do
-		mountpoint -q "$MNT" || return 0
+		[[ "$(</proc/self/mounts)" == *" $MNT "* ]] || return 0
 		umount "$MNT" 2>/dev/null || sleep 0.1
 	done
 	umount -l "$MNT"
@@ -334,7 +348,7 @@ unmount_all() {
 tidy() {
 	local pid dev
 	for pid in "$T"/*.pid; do
-		[ ! -e "$pid" ] || kill -KILL "$(cat "$pid")" 2>/dev/null
+		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null
 	done
 	unmount_all
 	probe put all
@@ -353,12 +367,15 @@ run_test() {
 	local log=$T/log rc pid i limit=${TEST_TIMEOUT:-300}
 
 	echo "daxtest: $1" >/dev/kmsg
+	# a process group, to be ended with all that it has started
+	set -m
 	(
 		set -eE
 		trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 		"$1"
 	) >"$log" 2>&1 &
 	pid=$!
+	set +m
 	for ((i = 0; i < limit * 10; i++)); do
 		kill -0 $pid 2>/dev/null || break
 		# a sleep without a process
@@ -367,7 +384,7 @@ run_test() {
 	if kill -0 $pid 2>/dev/null; then
 		echo "still running after $limit s" >>"$log"
 		echo w >/proc/sysrq-trigger
-		kill -KILL $pid
+		kill -KILL -- -$pid
 		rc=1
 	else
 		wait $pid

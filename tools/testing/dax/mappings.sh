@@ -182,11 +182,11 @@ memory_cgroup() {
 	done
 	is 0 event oom_kill
 	is 0 event max
-	[ "$(cat $CG/memory.current)" -lt $((4 * MB)) ] ||
-		fail "charged: $(cat $CG/memory.current)"
+	[ "$(<$CG/memory.current)" -lt $((4 * MB)) ] ||
+		fail "charged: $(<$CG/memory.current)"
 	# which other files are
 	limited head -c 6M /dev/zero >"$T/file"
-	[ "$(cat $CG/memory.current)" -gt $((6 * MB)) ] ||
+	[ "$(<$CG/memory.current)" -gt $((6 * MB)) ] ||
 		fail "nothing is charged"
 	rm "$T/file"
 }

@@ -90,15 +90,15 @@ bind_and_unbind_files() {
 
 	mode "$DEV" famfs
 	for i in 1 2 3; do
-		is OK put $drv/unbind "$DEV"
+		store $drv/unbind "$DEV"
 		is none mode_of "$DEV"
-		is OK put $drv/bind "$DEV"
+		store $drv/bind "$DEV"
 		is famfs mode_of "$DEV"
 	done
-	is OK put $drv/remove_id "$DEV"
+	store $drv/remove_id "$DEV"
 	# the id only counts for what comes next
 	is famfs mode_of "$DEV"
-	is OK put $drv/unbind "$DEV"
+	store $drv/unbind "$DEV"
 	is ENODEV put $drv/bind "$DEV"
 }
 
@@ -117,7 +117,7 @@ never_bound_without_being_told() {
 	rmmod fsdev_dax
 	modprobe fsdev_dax
 	is none mode_of "$DEV"
-	is OK put $BUS/drivers_probe "$DEV"
+	store $BUS/drivers_probe "$DEV"
 	is none mode_of "$DEV"
 }
 
@@ -138,16 +138,16 @@ load_order() {
 		# devices of an idle region are for device_dax by default
 		modprobe dax_hmem region_idle=1
 		retry test -e "$BUS/devices/$DEV"
-		is OK put "$BUS/devices/$DEV/size" $SIZE
+		store "$BUS/devices/$DEV/size" $SIZE
 		# with fsdev_dax alone there is nobody who would take it
-		is OK put $BUS/drivers_probe "$DEV"
+		store $BUS/drivers_probe "$DEV"
 		if [ $first = fsdev_dax ]; then
 			is none mode_of "$DEV"
 		else
 			is devdax mode_of "$DEV"
 		fi
 		modprobe $second
-		is OK put $BUS/drivers_probe "$DEV"
+		store $BUS/drivers_probe "$DEV"
 		is devdax mode_of "$DEV"
 		mode "$DEV" famfs
 	done

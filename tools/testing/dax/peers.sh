@@ -26,8 +26,8 @@ stressors() {
 	command -v stress-ng >/dev/null || skip "no stress-ng"
 	on_it stress-ng --temp-path /tmp --timeout "${PEER_SECS:-5}" --verify \
 		--no-rand-seed --oomable "$@" >"$T/stress" 2>&1 ||
-		fail "$(cat "$T/stress")"
-	grep -q 'skipped: 0' "$T/stress" || fail "$(cat "$T/stress")"
+		fail "$(<"$T/stress")"
+	grep -q 'skipped: 0' "$T/stress" || fail "$(<"$T/stress")"
 	is 0 sh -c "ls -A $MNT/tmp | wc -l"
 }
 
@@ -69,7 +69,7 @@ stress_ng_names() {
 kselftest() {
 	[ -x "$DIR/$1" ] || skip "$1 is not built"
 	on_it "$DIR/$1" "${@:2}" >"$T/out" 2>&1 || :
-	grep -q '^# Totals: ' "$T/out" || fail "$(cat "$T/out")"
+	grep -q '^# Totals: ' "$T/out" || fail "$(<"$T/out")"
 }
 
 not_ok() { sed -n 's/^not ok [0-9]* //p' "$T/out"; }
@@ -81,7 +81,7 @@ guard_regions() {
 	kselftest guard-regions -v file
 	is guard_regions.file.mlock not_ok
 	[ "$(grep -c '^ok .* guard_regions.file' "$T/out")" -ge 20 ] ||
-		fail "$(cat "$T/out")"
+		fail "$(<"$T/out")"
 	faults_on_it 50
 }
 
@@ -106,8 +106,8 @@ dax_kmem_hotplug() {
 	modprobe kmem
 	mode "$DEV" system-ram
 	DAX_KMEM_TEST_DEV=$DEV bash "$T/dax/${script##*/}" >"$T/out" 2>&1 || :
-	grep -q '^# Totals: .*fail:0 ' "$T/out" || fail "$(cat "$T/out")"
-	[ "$(grep -c '^ok ' "$T/out")" -ge 5 ] || fail "$(cat "$T/out")"
+	grep -q '^# Totals: .*fail:0 ' "$T/out" || fail "$(<"$T/out")"
+	[ "$(grep -c '^ok ' "$T/out")" -ge 5 ] || fail "$(<"$T/out")"
 	cat "$T/out"
 	mode "$DEV" famfs
 	check_pages "$DEV"

@@ -20,7 +20,7 @@ inject() {
 	while read -r start end; do
 		pages=$(((end + 1 - start) / 4096))
 		if [ $pgoff -lt $pages ]; then
-			put $HWPOISON/corrupt-pfn $((start / 4096 + pgoff))
+			store $HWPOISON/corrupt-pfn $((start / 4096 + pgoff))
 			return
 		fi
 		pgoff=$((pgoff - pages))
@@ -40,7 +40,7 @@ heal_all() {
 # A healthy device, mounted, one file over its first 16 MiB
 healthy_file() {
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
 	mnt "$DEV" "$@"
 	mkfile f 16M 0:0:16M
@@ -206,7 +206,7 @@ in_nobodys_memory() {
 
 several_owners() {
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
 	mnt "$DEV"
 	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
@@ -306,7 +306,7 @@ in_system_ram_mode() {
 			skip "all of the memory is in use"
 		! kpageflag $pfn 10 || break		# in the buddy allocator
 	done
-	is OK put $HWPOISON/corrupt-pfn $pfn
+	store $HWPOISON/corrupt-pfn $pfn
 	kpageflag $pfn 19 || fail "the page is not marked"
 	# taking it offline needs nobody's help
 	mode "$DEV" famfs
@@ -362,7 +362,7 @@ shared() {
 	local who
 
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
 	mnt "$DEV" "mf=$1"
 	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
@@ -401,7 +401,7 @@ shared_page_of_a_holder_that_ignores_it() {
 # 200 errors, every 20th page, while all is mapped and unmapped by others. Half
 # of them are healed, by turns by writing and by zeroing.
 while_others_fault() {
-	local start i
+	local start i page
 
 	healthy_file
 	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
@@ -411,10 +411,12 @@ while_others_fault() {
 	"$DT" faultstorm "$MNT/f" 600 2 >"$T/storm" &
 	echo $! >"$T/storm.pid"
 	for i in $(seq 0 199); do
-		echo $((start / 4096 + 20 * i)) >$HWPOISON/corrupt-pfn
+		# the second and the third of a huge page are made for a surprise
+		page=$((20 * i + 1 + i / 100))
+		echo $((start / 4096 + page)) >$HWPOISON/corrupt-pfn
 		case $((i % 4)) in
-		1) is 4096 try pwrite "$MNT/f" $((80 * 1024 * i)) 4096 ;;
-		3) is OK probe zero "$DEVT" $((20 * i)) 1 ;;
+		1) is 4096 try pwrite "$MNT/f" $((4096 * page)) 4096 ;;
+		3) is OK probe zero "$DEVT" $page 1 ;;
 		esac
 	done
 	is 100 sh -c "wc -l <$BUS/devices/$DEV/badblocks"
@@ -424,9 +426,10 @@ while_others_fault() {
 	start new "$DT" scan "$MNT/f"
 	is 'ready good 3996 bad 100' echo "$HEARD"
 	for i in 0 2 100 198; do
-		is EIO try pread "$MNT/f" $((80 * 1024 * i)) 4096
+		is EIO try pread "$MNT/f" \
+			$((4096 * (20 * i + 1 + i / 100))) 4096
 	done
-	kill -KILL "$(cat "$T/storm.pid")"
+	kill -KILL "$(<"$T/storm.pid")"
 	heal_all
 	tell all r
 	is 'good 4096 bad 0' echo "$HEARD"
@@ -447,7 +450,7 @@ on_every_range() {
 		"$(printf %x-%x "$start" $((start + 4 * M1 - 1)))" \
 		"$(printf %x-%x $((start + 32 * M1)) $((start + 36 * M1 - 1)))"
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	mnt "$DEV"
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1
@@ -557,7 +560,7 @@ recorded() { [ "$(badblocks)" = "$1" ]; }
 for_all_cpus() {
 	local cpu
 	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
-		[ "$(cat "$cpu")" = "$1" ] || echo "$1" >"$cpu"
+		[ "$(<"$cpu")" = "$1" ] || echo "$1" >"$cpu"
 	done
 }
 

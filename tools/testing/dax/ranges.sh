@@ -13,18 +13,19 @@ cut_up() {
 	local -a list=()
 
 	start=$(region_start "$DEV")
-	size=$(cat "$(region_of "$DEV")/size")
+	size=$(<"$(region_of "$DEV")/size")
 	[ $((n * each * 2 * MB)) -le "$size" ] ||
 		skip "the region is too small for $n ranges"
 	for ((i = 0; i < n; i++)); do
 		# 5 is prime to every power of two: each slot once
 		slot=$(((i * 5 + n / 2) % n * 2 * each * MB + start))
-		list+=("$(printf %x-%x $slot $((slot + each * MB - 1)))")
+		printf -v slot %x-%x $slot $((slot + each * MB - 1))
+		list+=("$slot")
 	done
 	remap "$DEV" "${list[@]}"
 	is $((n * each * MB)) dev_size "$DEV"
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 }
 
 undo() {
@@ -155,8 +156,8 @@ small_last_range() {
 
 	start=$(region_start "$DEV")
 	unbind "$DEV"
-	is OK put "$BUS/devices/$DEV/size" 0
-	is OK put "$BUS/devices/$DEV/align" 4096
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/align" 4096
 	remap "$DEV" \
 		"$(printf %x-%x $((start + 16 * MB)) $((start + 20 * MB - 1)))" \
 		"$(printf %x-%x "$start" $((start + 4 * MB - 1)))"
@@ -164,15 +165,15 @@ small_last_range() {
 		"$(printf %x-%x $((start + 8 * MB)) $((start + 8 * MB + 4095)))"
 	is EINVAL put "$BUS/devices/$DEV/mapping" \
 		"$(printf %x-%x $((start + 8 * MB)) $((start + 9 * MB - 1)))"
-	is OK put "$BUS/devices/$DEV/mapping" \
+	store "$BUS/devices/$DEV/mapping" \
 		"$(printf %x-%x $((start + 8 * MB)) $((start + 10 * MB - 1)))"
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	translate
 	file_over_all_ranges
 	unbind "$DEV"
-	is OK put "$BUS/devices/$DEV/size" 0
-	is OK put "$BUS/devices/$DEV/align" $((2 * MB))
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/align" $((2 * MB))
 	resize "$DEV" "$SIZE"
 }
 

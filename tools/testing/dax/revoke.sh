@@ -43,7 +43,7 @@ unbind_now() {
 # wait_for PIDFILE SECONDS
 wait_for() {
 	local i pid
-	pid=$(cat "$1")
+	pid=$(<"$1")
 	for ((i = 0; i < $2 * 5; i++)); do
 		kill -0 "$pid" 2>/dev/null || { wait "$pid"; return; }
 		sleep 0.2
@@ -212,7 +212,7 @@ in_use() {
 fill_ram() {
 	local n used all node
 
-	node=$(cat "$BUS/devices/$1/target_node")
+	node=$(<"$BUS/devices/$1/target_node")
 	mkdir "$T/ram"
 	trap 'umount -l "$T/ram" 2>/dev/null || :' EXIT
 	mount -t tmpfs -o "size=100%,mpol=prefer:$node" tmpfs "$T/ram" ||
@@ -270,10 +270,10 @@ famfs_again_only_after_umount() {
 	is none mode_of "$DEV"
 	# others need not wait
 	mode "$DEV" devdax
-	is OK put $BUS/drivers/fsdev_dax/new_id "$DEV"
-	is OK put $BUS/drivers/device_dax/unbind "$DEV"
+	store $BUS/drivers/fsdev_dax/new_id "$DEV"
+	store $BUS/drivers/device_dax/unbind "$DEV"
 	is EBUSY put $BUS/drivers/fsdev_dax/bind "$DEV"
-	is OK put $BUS/drivers/fsdev_dax/remove_id "$DEV"
+	store $BUS/drivers/fsdev_dax/remove_id "$DEV"
 	is none mode_of "$DEV"
 	umount "$MNT"
 	mode "$DEV" famfs
@@ -416,6 +416,60 @@ removal_of_the_region() { removed_with region; }
 removal_of_the_platform_device() { removed_with platform; }
 removal_of_the_region_driver() { removed_with module; }
 
+# while_going COMMAND...: again and again, until the file is gone
+while_going() {
+	while [ -e "$T/go" ]; do
+		"$@"
+	done 2>/dev/null
+}
+
+create_and_delete() {
+	printf 1 >"$REGION/create" && read -r NEW <"$REGION/create" &&
+		printf %s "$NEW" >"$REGION/delete"
+}
+
+shrink_and_grow() {
+	printf 0 >"$BUS/devices/$DEV/size"
+	printf %s "$SIZE" >"$BUS/devices/$DEV/size"
+}
+
+read_mappings() {
+	local file
+	for file in "$BUS/devices/$DEV"/mapping*/{start,end,page_offset}; do
+		read -r _ <"$file"
+	done
+}
+
+# Nothing is left in between, and nobody waits for another who waits for him
+devices_come_while_the_region_goes() {
+	local hmem=/sys/bus/platform/drivers/hmem parent i
+
+	REGION=$(region_of "$DEV")
+	parent=${REGION%/dax_region}
+	parent=${parent##*/}
+	[ -e "$hmem/$parent" ] || skip "$parent is not bound to hmem"
+	mode "$DEV" none
+	touch "$T/go"
+	set +e
+	while_going create_and_delete &
+	while_going shrink_and_grow &
+	while_going read_mappings &
+	set -e
+	for i in {1..20}; do
+		sleep "0.0$((RANDOM % 10))"
+		store $hmem/unbind "$parent"
+		store $hmem/bind "$parent"
+	done
+	rm "$T/go"
+	wait
+	# as it was at boot
+	store $hmem/unbind "$parent"
+	store $hmem/bind "$parent"
+	resize "$DEV" "$SIZE"
+	famfs_mount
+	check_pages "$DEV"
+}
+
 # it_waits [-]: the unbind does, and says for whom, which takes it a while
 it_waits() {
 	if [ "$1" = - ]; then
@@ -424,7 +478,7 @@ it_waits() {
 	else
 		retry log_says "$DEV.*waiting for pfn"
 	fi
-	kill -0 "$(cat "$T/unbind.pid")" || fail "did not wait for the pin"
+	kill -0 "$(<"$T/unbind.pid")" || fail "did not wait for the pin"
 	is 'E@(IO|NXIO)' try pread "$MNT/f" 0 4096
 }
 
@@ -460,8 +514,8 @@ pinned_and_being_truncated() {
 		unbind_later
 		retry told
 		sleep 1
-		kill -0 "$(cat "$T/unbind.pid")" || fail "overtook the pin"
-		kill -0 "$(cat "$T/truncate.pid")" || fail "truncated it"
+		kill -0 "$(<"$T/unbind.pid")" || fail "overtook the pin"
+		kill -0 "$(<"$T/truncate.pid")" || fail "truncated it"
 		stop p
 		wait_for "$T/unbind.pid" 60
 		wait_for "$T/truncate.pid" 60
@@ -474,7 +528,7 @@ pinned_and_being_truncated() {
 	done
 }
 
-asleep() { grep -qs '^State:.D' "/proc/$(cat "$T/$1.pid")/status"; }
+asleep() { grep -qs '^State:.D' "/proc/$(<"$T/$1.pid")/status"; }
 
 no_slow_disk() {
 	if [ -e /dev/mapper/slow ]; then
@@ -513,7 +567,7 @@ direct_io_in_flight() {
 		dmsetup resume slow
 		hear d
 		is 4096 echo "$HEARD"
-		wait "$(cat "$T/d.pid")"
+		wait "$(<"$T/d.pid")"
 		wait_for "$T/unbind.pid" 60
 		umount "$MNT"
 		# it is where it should be, and nowhere else
@@ -547,7 +601,7 @@ long_io() {
 		[1-9]*) short=$((short + 1)) ;;
 		*) fail "ended with $HEARD" ;;
 		esac
-		wait "$(cat "$T/io.pid")"
+		wait "$(<"$T/io.pid")"
 		umount "$MNT"
 		[ $i = 1 ] || [ $short = 0 ] || return 0
 	done
@@ -573,7 +627,7 @@ stalled_fault() {
 	retry told
 	for i in 1 2 3 4 5; do
 		sleep 0.2
-		[ "$4" = - ] || kill -0 "$(cat "$T/unbind.pid")" ||
+		[ "$4" = - ] || kill -0 "$(<"$T/unbind.pid")" ||
 			fail "unbind overtook a fault at: $1 $2"
 	done
 	stalled there || fail "the fault did not wait"
@@ -708,7 +762,7 @@ storm_and() {
 		unbind_now
 		is 1 stat_of pre_remove
 		sleep 1
-		kill "$(cat "$T/faults.pid")" "$(cat "$T/io.pid")"
+		kill "$(<"$T/faults.pid")" "$(<"$T/io.pid")"
 		wait_for "$T/faults.pid" 30
 		wait_for "$T/io.pid" 30
 		cat "$T/faults" "$T/io"
@@ -856,8 +910,8 @@ write_cache_of_a_new_device() {
 
 	second=$(new_device 32M)
 	file=$BUS/devices/$second/write_cache
-	default=$(cat "$file")
-	is OK put "$file" $((!default))
+	default=$(<"$file")
+	store "$file" $((!default))
 	is $((!default)) cat "$file"
 	delete_device "$second"
 	: >"$T/created"
@@ -950,6 +1004,7 @@ run_tests \
 	removal_of_the_region \
 	removal_of_the_platform_device \
 	removal_of_the_region_driver \
+	devices_come_while_the_region_goes \
 	pinned_careful_4K \
 	pinned_careful_2M \
 	pinned_ignoring_4K \

@@ -46,7 +46,7 @@ static_famfs() {
 	mode "$PMEM" devdax	# a test that failed may have left an id
 	PSIZE=$(dev_size "$PMEM")
 	mode "$PMEM" famfs
-	DEVT=$(cat "$BUS/devices/$PMEM/dev")
+	DEVT=$(<"$BUS/devices/$PMEM/dev")
 }
 
 back() {
@@ -71,7 +71,7 @@ data_offset() {
 	local start
 
 	static_famfs
-	start=$(cat "$BUS/devices/$PMEM/resource")
+	start=$(<"$BUS/devices/$PMEM/resource")
 	is "1 pfn $(printf %#x $((start / 4096)))" probe access "$DEVT" 0 1
 	is "$((PSIZE / 4096)) pfn *" probe access "$DEVT" 0 $((PSIZE / 4096))
 	is ERANGE probe access "$DEVT" $((PSIZE / 4096)) 1
@@ -129,9 +129,9 @@ write_cache() {
 	wc=$BUS/devices/$PMEM/write_cache
 	is 1 cat "$wc"
 	is EINVAL put "$wc" maybe
-	is OK put "$wc" 0
+	store "$wc" 0
 	is 0 cat "$wc"
-	is OK put "$wc" 1
+	store "$wc" 1
 	back
 	# and it is there for volatile memory too, off
 	mode "$DEV" famfs
@@ -345,7 +345,7 @@ xfs_loses_its_device() {
 	start h "$DT" hold "$MNT/f" 0 rwh
 	# ndctl does not dare to while it is mounted
 	disk=$(readlink -f "/sys/block/$PMEM/device")
-	is OK put "$disk/driver/unbind" "${disk##*/}"
+	store "$disk/driver/unbind" "${disk##*/}"
 	tell h r
 	is 'BUS_ADRERR *' echo "$HEARD"
 	stop h
@@ -375,10 +375,10 @@ xfs_with_a_memory_error() {
 	start near "$DT" hold "$MNT/f" $((4096 + (1 << 20))) rwhe
 	block=$(filefrag -e -b4096 "$MNT/f" |
 		awk '$1 == "0:" { print $4 + 256 }')
-	is OK put "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
+	store "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
 	disk=$(readlink -f "/sys/block/$PMEM/device")
 	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn \
-		$(($(cat "$disk/resource") / 4096 + block))
+		$(($(<"$disk/resource") / 4096 + block))
 	tell early b
 	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
 	tell h b
@@ -414,7 +414,7 @@ umount_while_xfs_loses_its_device() {
 			umount "$MNT" &
 			pid=$!
 			sleep "0.0$((i / 2))"
-			is OK put $drv/unbind "$disk"
+			store $drv/unbind "$disk"
 			wait $pid
 		else
 			put $drv/unbind "$disk" >"$T/unbound" &
@@ -424,7 +424,7 @@ umount_while_xfs_loses_its_device() {
 			wait $pid
 			is OK cat "$T/unbound"
 		fi
-		is OK put $drv/bind "$disk"
+		store $drv/bind "$disk"
 		retry test -e "/dev/$PMEM"
 	done
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"

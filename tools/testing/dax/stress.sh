@@ -13,7 +13,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SECS=${1:-${SECS:-60}}
-TEST_TIMEOUT=$((5 * (SECS + 90) + 60))
+TEST_TIMEOUT=$((5 * (SECS + 120) + 60))
 
 # count NAME...: one more of each
 count() {
@@ -68,15 +68,18 @@ bind_by() {
 	esac
 }
 
+TURN=0
+
 binder() {
 	local old drv
 
 	# this one also comes by itself, when its module is loaded
 	old=$(driver_of "$DEV")
 	[ "$old" = none ] || try_unbind "$old" || return 0
-	case $(rnd 8) in
-	0) drv=device_dax ;;
-	1|2) drv=kmem ;;
+	# kmem takes its time, as all memory has to be given back
+	case $((TURN++ % 8)) in
+	2) drv=device_dax ;;
+	5) drv=kmem ;;
 	*) drv=fsdev_dax ;;
 	esac
 	if [ $drv = kmem ]; then
@@ -87,7 +90,8 @@ binder() {
 		modprobe kmem
 	fi
 	bind_by new_id $drv
-	sleep "0.$(rnd 10)"
+	# long enough to be mounted, or not
+	sleep "$(rnd 3).$(rnd 10)"
 	if [ $drv = kmem ]; then
 		until [ "$(driver_of "$DEV")" != kmem ] || try_unbind kmem; do
 			[ $SECONDS -lt $((END + 60)) ] || break
@@ -97,6 +101,7 @@ binder() {
 		old=$(driver_of "$DEV")
 		if [ "$old" != none ] && try_unbind "$old"; then
 			bind_by bind "$drv"
+			sleep "$(rnd 2).$(rnd 10)"
 		fi
 	fi
 	did remove_id try store "$BUS/drivers/$drv/remove_id" "$DEV"
@@ -189,7 +194,7 @@ creator() {
 	did created_sized try store "$dir/size" 16777216
 	did created_bound try store "$BUS/drivers/fsdev_dax/new_id" "$dev"
 	if [ "$(rnd 2)" = 0 ]; then
-		[ "$(probe get 2 "$(cat "$dir/dev")" 2>/dev/null)" = OK ] &&
+		[ "$(probe get 2 "$(<"$dir/dev")" 2>/dev/null)" = OK ] &&
 			held='get'
 	else
 		mount -t daxtest -o "revoke=$(shuf -n 1 -e careful ignore)" \
@@ -222,15 +227,17 @@ creator() {
 	done
 }
 
-# The region goes and comes back with one device of all its memory. kmem would
-# take that at once.
+# The region goes and comes back with one device of all its memory, if the
+# creator is not there first. kmem would take that at once.
 region_reloader() {
 	local lock old
 
-	sleep 15
+	sleep 20
 	exec {lock}>"$T/lock"
 	flock -x "$lock"
-	if rmmod kmem 2>/dev/null; [ ! -d /sys/module/kmem ]; then
+	# not before it has given back all memory
+	bound_to "$DEV" kmem || rmmod kmem 2>/dev/null
+	if [ ! -d /sys/module/kmem ]; then
 		did region_gone try store $HMEM/unbind "$PARENT"
 		sleep "0.$(rnd 10)"
 		until [ "$(dev_size "$DEV" 2>/dev/null)" = "$SIZE" ]; do
@@ -239,7 +246,10 @@ region_reloader() {
 			old=$(driver_of "$DEV")
 			[ "$old" = none ] || try_unbind "$old"
 			"$DT" try store "$BUS/devices/$DEV/size" 0
-			"$DT" try store "$BUS/devices/$DEV/size" "$SIZE"
+			# the creator's has its name, and another the memory
+			[ "$("$DT" try store "$BUS/devices/$DEV/size" \
+				"$SIZE")" != ENOSPC ] ||
+				did region_gone try store $HMEM/unbind "$PARENT"
 		done >/dev/null 2>&1
 	fi
 	exec {lock}>&-
@@ -251,7 +261,8 @@ reloader() {
 	sleep 2
 	exec {lock}>"$T/lock"
 	# without its module, kmem could not take its memory offline any more
-	if [ "$mod" != kmem ] || flock -n -x "$lock"; then
+	if [ "$mod" != kmem ] ||
+	   { flock -n -x "$lock" && ! bound_to "$DEV" kmem; }; then
 		rmmod "$mod" 2>/dev/null && count "rmmod_$mod"
 		[ "$mod" = kmem ] ||
 			{ modprobe "$mod" && count "modprobe_$mod"; }
@@ -261,25 +272,41 @@ reloader() {
 
 HMEM=/sys/bus/platform/drivers/hmem
 
-# All of it for a while; adds up in $T/counts
+# what_runs PID: the programs that it waits for
+what_runs() {
+	local pid
+
+	for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		tr '\0' ' ' <"/proc/$pid/cmdline"
+		echo "($(sed -n 's/^State:[[:space:]]*//p' "/proc/$pid/status"))"
+		what_runs "$pid"
+	done 2>/dev/null
+}
+
+# storm WORKER...: all of them for a while; adds up in $T/counts. Each has some
+# time to come to its end.
 storm() {
-	local name pids=()
+	local name stuck=''
+	local -A pids=()
 
 	END=$((SECONDS + SECS))
 	set +e
 	trap - ERR
-	until_end binder & pids+=($!)
-	until_end holder 0 & pids+=($!)
-	until_end holder 1 & pids+=($!)
-	until_end mounter & pids+=($!)
-	until_end poisoner & pids+=($!)
-	until_end looker & pids+=($!)
-	until_end reloader & pids+=($!)
-	until_end creator & pids+=($!)
-	[ ! -e "$HMEM/$PARENT" ] || {
-		until_end region_reloader & pids+=($!)
-	}
-	wait "${pids[@]}"
+	for name; do
+		# shellcheck disable=SC2086
+		until_end $name &
+		pids[$name]=$!
+	done
+	for name in "${!pids[@]}"; do
+		while kill -0 "${pids[$name]}" 2>/dev/null; do
+			if [ $SECONDS -ge $((END + 120)) ]; then
+				stuck+=" $name"
+				what_runs "${pids[$name]}"
+				break
+			fi
+			sleep 0.5
+		done
+	done
 	for name in "$T"/count.*; do
 		name=${name##*/count.}
 		echo "$name $(counted "$name")"
@@ -288,17 +315,26 @@ storm() {
 		echo "${name##*/sum.} $(awk '{ s += $1 } END { print s + 0 }' "$name")"
 	done | tee -a "$T/counts"
 	set -e
+	[ -z "$stuck" ] || {
+		(cd "$BUS/devices" && ls -l -- */driver)
+		grep -i -A3 dax /proc/iomem
+		fail "two minutes late:$stuck"
+	}
 }
 
 everything_at_once() {
-	local name round missing=() region=()
+	local name round missing=() region=() workers=(binder "holder 0"
+		"holder 1" mounter poisoner looker reloader creator)
 
 	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
-	[ ! -e "$HMEM/$PARENT" ] || region=(region_{gone,back})
+	[ ! -e "$HMEM/$PARENT" ] || {
+		region=(region_{gone,back})
+		workers+=(region_reloader)
+	}
 	mkdir "$T/created.mnt"
 	# on a slow machine it takes longer until everything has happened once
 	for round in 1 2 3 4 5; do
-		storm
+		storm "${workers[@]}"
 		missing=()
 		for name in {bind,unbind}_{fsdev_dax,device_dax,kmem} \
 			    bind_refused remove_id \
@@ -327,7 +363,7 @@ everything_at_once() {
 afterwards() {
 	mode "$DEV" none
 	mode "$DEV" famfs
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 	is OK probe zero "$DEVT" 0 $((SIZE / 4096))
 	check_pages "$DEV"
 	mnt "$DEV"

@@ -11,7 +11,7 @@ filled_file() {
 	famfs_mount
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1
-	DEVT=$(cat "$BUS/devices/$DEV/dev")
+	DEVT=$(<"$BUS/devices/$DEV/dev")
 }
 
 one_page() {
