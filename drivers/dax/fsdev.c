@@ -202,7 +202,7 @@ static void fsdev_evict_folio(struct dev_dax *dev_dax, struct folio *folio)
 			wait_var_event_timeout(&folio->page,
 					       !folio_ref_count(folio), HZ);
 		} else {
-			/* files share it, and wake nobody who waits for it */
+			/* files share it, or none has it: nobody would wake us */
 			dax_unmap_holder(dev_dax->dax_dev);
 			schedule_timeout_uninterruptible(HZ / 10);
 		}

@@ -40,14 +40,14 @@ static sector_t dax_page_sector(struct dev_dax *dev_dax, pgoff_t pgoff,
 	return PHYS_PFN(offset) * PAGE_SECTORS + dax_sectors(pgoff);
 }
 
-/* Room for a line: no half of one may end what is shown. */
-#define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
-
 static unsigned long dax_sector_pfn(struct dax_region *dax_region,
 				    sector_t sector)
 {
 	return PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
 }
+
+/* Room for a line: no half of one may end what is shown. */
+#define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
 
 /* The lines of one range, by offset into the device. */
 static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,

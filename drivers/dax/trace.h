@@ -54,7 +54,7 @@ TRACE_EVENT(dax_notify,
 	),
 	TP_fast_assign(
 		__entry->dev = dax_dev->inode.i_rdev;
-		__entry->holder = dax_dev->holder_data;
+		__entry->holder = dax_holder(dax_dev);
 		__entry->off = off;
 		__entry->len = len;
 		__entry->mf_flags = mf_flags;

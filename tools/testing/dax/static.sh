@@ -583,6 +583,69 @@ device_mapper() {
 	"$DT" check "$MNT/f" 1
 }
 
+map_and_remove_copies() {
+	local n
+
+	for n in {1..15}; do
+		cp --reflink=always "$MNT/f" "$MNT/$1"
+		"$DT" mcheck "$MNT/$1" 1
+		rm "$MNT/$1"
+	done
+}
+
+# Each has a file of its own, and the pages in common
+xfs_with_reflink_by_two() {
+	reflinked
+	map_and_remove_copies a &
+	map_and_remove_copies b
+	wait $!
+	rm "$MNT/g"
+	"$DT" mcheck "$MNT/f" 1
+	umount "$MNT"
+}
+
+# The pieces of a device that a mapper makes have another order than its blocks,
+# and so files that share blocks have their copies in other pieces
+xfs_with_reflink_in_pieces() {
+	local m=$((1 << 20)) piece=192 n i
+	local dm=/dev/mapper/daxtest
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
+	modprobe -q dm-mod || skip "no device mapper"
+	modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "no xfs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	trap 'unmount_all; dmsetup remove --retry daxtest' EXIT
+	# 384 MiB of 96 KiB each; 5 is prime to their number
+	n=4096
+	for ((i = 0; i < n; i++)); do
+		echo $((i * piece)) $piece linear "/dev/$PMEM" \
+			$((i * 5 % n * piece))
+	done | dmsetup create daxtest
+	mkfs.xfs -q -f -m reflink=1 $dm >/dev/null
+	mount -t xfs -o dax $dm "$MNT"
+	fallocate -l 8200K "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	truncate -s 8200K "$T/f"
+	in_both fill f 1
+	copies f g
+	# whole pages, and parts of them
+	in_both fill g 2 1M 2M
+	in_both fill g 3 $((4 * m + 100)) 1M
+	in_both mfill g 4 $((6 * m - 100)) 300K
+	same_in_both f g
+	copies f h
+	xfs_io -c 'funshare 0 8200K' "$MNT/h"
+	same_in_both f h
+	# equal they are, and then not
+	is '*deduped*' xfs_io -c "dedupe $MNT/h 0 0 8200K" "$MNT/f"
+	in_both fill h 5 8M 4K
+	is '*did not match*' xfs_io -c "dedupe $MNT/h 0 0 8200K" "$MNT/f"
+	same_in_both f g h
+	umount "$MNT"
+}
+
 ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
 xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
 
@@ -602,6 +665,8 @@ run_tests \
 	xfs_with_dax \
 	xfs_with_reflink \
 	xfs_with_reflink_of_huge_pages \
+	xfs_with_reflink_by_two \
+	xfs_with_reflink_in_pieces \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error
