@@ -10,7 +10,7 @@
 #   -f FILE	the table (default: vm/suites)
 #   NAME	these suites only; "kunit" and "hosts" are some
 #
-# A test that was skipped has failed, unless vm/skips names it.
+# A test that was skipped has failed, unless vm/skips names it and the reason.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
@@ -282,9 +282,9 @@ fi
 # ---- the sum
 
 awk -F '\t' -v OFS='\t' '
-FILENAME != "-" { if ($0 !~ /^#/ && NF) allowed[$1]; next }
+FILENAME != "-" { if ($0 !~ /^#/ && NF) allowed[$1, $2]; next }
 { script = $2; sub(/^[^\/]*\//, "", script) }
-$1 == "skip" && !((script "/" $3) in allowed) { $1 = "fail"; $4 = "skipped: " $4 }
+$1 == "skip" && !((script "/" $3, $4) in allowed) { $1 = "fail"; $4 = "skipped: " $4 }
 { print }' "$TOP/vm/skips" - <"$results" >"$SCRATCH/sum"
 results=$SCRATCH/sum
 passed=$(grep -c '^pass' "$results" || :)

@@ -170,9 +170,9 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 		dax_poison_mark(dev_dax, page + i);
 		shared |= !dax_unmap_page(page + i);
 	}
-	/* remount and freeze keep the files from here, but not for long */
+	/* remount and freeze keep the files from us, but not for long */
 	while (shared && !dax_unmap_holder(dev_dax->dax_dev))
-		schedule_timeout_uninterruptible(HZ / 100);
+		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
 	return told ? rc : 0;
 }
 

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -1497,6 +1498,247 @@ static int probe_storm(int argc, char **argv)
 }
 
 /*
+ * The workers of stress.sh that have to be quick. Each goes on until its time is
+ * over, and then says how often it did what. The device may be gone meanwhile,
+ * and have another number afterwards.
+ */
+static struct churn {
+	const char *dev;
+	const char *lock;
+	uint64_t state;
+	int fd;
+	struct {
+		char name[32];
+		unsigned long n;
+	} count[32];
+} churn;
+
+static void churned(const char *what, const char *which)
+{
+	char name[32];
+	int i;
+
+	snprintf(name, sizeof(name), "%s%s", what, which);
+	for (i = 0; churn.count[i].n; i++)
+		if (!strcmp(churn.count[i].name, name))
+			break;
+	if (i == ARRAY_SIZE(churn.count) - 1)
+		die("churn counts no more than %d things", i);
+	strcpy(churn.count[i].name, name);
+	churn.count[i].n++;
+}
+
+/* Up to so many microseconds, seldom for long */
+static void churn_wait(unsigned int max)
+{
+	usleep(rnd(&churn.state) % max / (rnd(&churn.state) % 4 ? 10 : 1));
+}
+
+/* Who wants the lock for himself waits at the gate, and others behind him */
+static int churn_lock(void)
+{
+	char path[PATH_MAX];
+	int gate, fd;
+
+	snprintf(path, sizeof(path), "%s.gate", churn.lock);
+	gate = open_file(path, O_RDWR);
+	fd = open_file(churn.lock, O_RDWR);
+	if (flock(gate, LOCK_SH) || flock(fd, LOCK_SH))
+		die("flock: %s", errname(errno));
+	close(gate);
+	return fd;
+}
+
+static int churn_store(const char *driver, const char *file)
+{
+	char path[PATH_MAX];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/drivers/%s/%s", driver, file);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return errno;
+	if (write(fd, churn.dev, strlen(churn.dev)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* The driver that the device has, or "" */
+static const char *churn_driver(void)
+{
+	static char link[PATH_MAX];
+	char path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/driver", churn.dev);
+	len = readlink(path, link, sizeof(link) - 1);
+	link[len < 0 ? 0 : len] = 0;
+	return len < 0 ? link : strrchr(link, '/') + 1;
+}
+
+/* Refused while a filesystem has not noticed; somebody else may be quicker */
+static void churn_bind_by(const char *driver, const char *file)
+{
+	int err = churn_store(driver, file);
+
+	if (!err && !strcmp(churn_driver(), driver))
+		churned("bind_", driver);
+	else if (err == EBUSY && !*churn_driver())
+		churned("bind_", "refused");
+}
+
+static void churn_unbind(void)
+{
+	char driver[64];
+
+	snprintf(driver, sizeof(driver), "%s", churn_driver());
+	if (*driver && strcmp(driver, "kmem") && !churn_store(driver, "unbind"))
+		churned("unbind_", driver);
+}
+
+static void churn_bind(void)
+{
+	const char *driver = rnd(&churn.state) % 4 ? "fsdev_dax" : "device_dax";
+	int lock = churn_lock();
+
+	churn_unbind();
+	churn_bind_by(driver, "new_id");
+	churn_wait(4000000);
+	churn_unbind();
+	churn_bind_by(driver, "bind");
+	churn_wait(1000000);
+	if (!churn_store(driver, "remove_id"))
+		churned("remove_id", "");
+	close(lock);
+	churn_wait(50000);
+}
+
+static void churn_hold(void)
+{
+	/* now and then for so long that it may be lost */
+	probe.count = rnd(&churn.state) %
+		      (rnd(&churn.state) % 4 ? 3000 : 300000);
+	ioctl(churn.fd, DAXTEST_PROBE_GETPUT, &probe);
+	if (probe.result) {
+		churned("claim_", "refused");
+		churned("refused_", errname(-probe.result));
+		churn_wait(2000);
+		return;
+	}
+	churned("claim_", "won");
+	churned("put", "");
+	if (probe.out[0])
+		churned("claim_", "told");
+	if (probe.out[1])
+		churned("claim_", "lost");
+	if (probe.out[1] > 1)
+		churned("removal_", "told_twice");
+	churn_wait(5000);
+}
+
+static void churn_poison(void)
+{
+	int lock = churn_lock();
+
+	probe.pgoff = rnd(&churn.state) % 4096;
+	probe.nr = 1;
+	/* not if it is the system's memory */
+	if (!strcmp(churn_driver(), "fsdev_dax")) {
+		ioctl(churn.fd, DAXTEST_PROBE_POISON, &probe);
+		if (!probe.result)
+			churned("poison", "");
+	}
+	close(lock);
+	churn_wait(20000);
+	ioctl(churn.fd, DAXTEST_PROBE_ZERO, &probe);
+	if (!probe.result)
+		churned("heal", "");
+	churn_wait(100000);
+}
+
+static void churn_look(void)
+{
+	unsigned int minor = probe.minor;
+	char path[PATH_MAX];
+	int fd;
+
+	ioctl(churn.fd, DAXTEST_PROBE_LOOKUP, &probe);
+	if (!probe.result)
+		churned("lookup", "");
+	ioctl(churn.fd, DAXTEST_PROBE_SIZE, &probe);
+	if (!probe.result && probe.out[0])
+		churned("size", "");
+	probe.pgoff = rnd(&churn.state) % 4096;
+	probe.nr = 16;
+	ioctl(churn.fd, DAXTEST_PROBE_ACCESS, &probe);
+	if (probe.result > 0)
+		churned("access", "");
+	probe.minor += 1000 + rnd(&churn.state) % 10000;
+	ioctl(churn.fd, DAXTEST_PROBE_LOOKUP, &probe);
+	if (probe.result == -ENOENT)
+		churned("lookup_", "of_none");
+	probe.minor = minor;
+	snprintf(path, sizeof(path), "/dev/%s", churn.dev);
+	fd = open(path, O_RDWR);
+	if (fd >= 0) {
+		churned("open", "");
+		close(fd);
+	}
+	churn_wait(5000);
+}
+
+/* Its number, if it is there */
+static bool churn_find(void)
+{
+	char path[PATH_MAX];
+	bool found;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/dev", churn.dev);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	found = fscanf(f, "%u:%u", &probe.major, &probe.minor) == 2;
+	fclose(f);
+	return found;
+}
+
+static int cmd_churn(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*work)(void);
+	} workers[] = {
+		{ "bind", churn_bind },
+		{ "hold", churn_hold },
+		{ "poison", churn_poison },
+		{ "look", churn_look },
+	};
+	double end = now() + number(argv[3]);
+	unsigned int i, w;
+
+	for (w = 0; w < ARRAY_SIZE(workers); w++)
+		if (!strcmp(argv[1], workers[w].name))
+			break;
+	if (w == ARRAY_SIZE(workers))
+		return -1;
+	churn.dev = argv[2];
+	churn.lock = argv[4];
+	churn.state = getpid();
+	churn.fd = open_file("/dev/daxtest_probe", O_RDWR);
+	while (now() < end) {
+		if (churn_find())
+			workers[w].work();
+		else
+			usleep(10000);
+	}
+	for (i = 0; churn.count[i].n; i++)
+		printf("%s %lu\n", churn.count[i].name, churn.count[i].n);
+	return 0;
+}
+
+/*
  * As hold, but the first access is held up at a point in the kernel. "armed"
  * before it, "ready" when it went on.
  */
@@ -2376,6 +2618,8 @@ static const struct command commands[] = {
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
 	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },
+	{ "churn",      4, 4, cmd_churn,
+	  "bind|hold|poison|look DEVICE SECONDS LOCKFILE" },
 	{ "probe",      1, 4097, cmd_probe,      "COMMAND ..." },
 	{}
 };

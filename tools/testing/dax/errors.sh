@@ -280,6 +280,49 @@ range() { printf %x-%x "$1" $(($1 + $2 - 1)); }
 # start_of DEV: of its first range
 start_of() { ranges "$1" | sed 's/ .*//;q'; }
 
+# says WORDS ERRNO FILE VALUE: the write is refused, and the log says why
+says() {
+	is "$2" put "$3" "$4"
+	dmesg | tail -n 3 | grep -qE "$1" ||
+		fail "no word of '$1' in: $(dmesg | tail -n 3)"
+}
+
+refusals_in_words() {
+	local dev=$BUS/devices/$DEV region second start
+	local control=/sys/kernel/debug/dynamic_debug/control
+
+	[ -w $control ] || skip "no CONFIG_DYNAMIC_DEBUG"
+	region=$(region_of "$DEV")
+	start=$(region_start "$DEV")
+	second=$(new_device 32M)
+	# shellcheck disable=SC2064
+	trap "echo 'file drivers/dax/bus.c -p' >$control" EXIT
+	echo 'file drivers/dax/bus.c +p' >$control
+
+	mode "$DEV" famfs
+	says 'size: bound to a driver, unbind it' EBUSY "$dev/size" 0
+	says 'align: bound to a driver, unbind it' EBUSY "$dev/align" 4096
+	says 'mapping: bound to a driver, unbind it' EBUSY "$dev/mapping" \
+		"$(range "$start" $M2)"
+	says 'write_cache: want 0 or 1' EINVAL "$dev/write_cache" 2
+	says 'unbind it and set its size to 0' EBUSY "$region/delete" "$second"
+	mode "$DEV" none
+	says 'want a number' EINVAL "$dev/size" much
+	says 'misaligned' EINVAL "$dev/size" 4097
+	says 'only .* bytes are free' ENOSPC "$dev/size" $((1 << 50))
+	says 'want <start>-<end>' EINVAL "$dev/mapping" there
+	says 'is in use' EBUSY "$dev/mapping" "$(range "$start" $M2)"
+	says 'not within the region' ERANGE "$dev/mapping" 0-1fffff
+	says 'size of a page or a huge page' EINVAL "$dev/align" 3
+	says 'create: want 1' EINVAL "$region/create" 2
+	says 'no such device' ENXIO "$region/delete" dax99.99
+	store "$dev/size" 0
+	says 'has no memory' ENXIO "$BUS/drivers/fsdev_dax/new_id" "$DEV"
+	[ "${DEV#*.}" != 0 ] ||
+		says 'the first device stays' EBUSY "$region/delete" "$DEV"
+	store "$dev/size" "$SIZE"
+}
+
 bind_refused() {
 	local drv=$BUS/drivers/fsdev_dax
 
@@ -386,6 +429,7 @@ run_tests \
 	access_of_a_dead_device \
 	ranges_cannot_change_while_bound \
 	bad_ranges \
+	refusals_in_words \
 	bind_refused \
 	layouts_refused \
 	stripes_refused \
