@@ -164,7 +164,7 @@ static int dtp_getput(struct dax_device *dax_dev, struct daxtest_probe *p)
 	holder->slow = true;
 	p->result = fs_dax_get(dax_dev, holder, &dtp_ops);
 	if (!p->result) {
-		fsleep(min(p->count, USEC_PER_MSEC));
+		fsleep(min(p->count, USEC_PER_SEC));
 		p->out[2] = atomic_read(&holder->hearing);
 		fs_put_dax(dax_dev, holder);
 		p->out[0] = atomic64_read(&holder->failures);
