@@ -1623,7 +1623,7 @@ static void churn_hold(void)
 	if (probe.result) {
 		churned("claim_", "refused");
 		churned("refused_", errname(-probe.result));
-		churn_wait(2000);
+		churn_wait(20000);
 		return;
 	}
 	churned("claim_", "won");
@@ -1634,7 +1634,8 @@ static void churn_hold(void)
 		churned("claim_", "lost");
 	if (probe.out[1] > 1)
 		churned("removal_", "told_twice");
-	churn_wait(5000);
+	/* it is a mount's turn */
+	churn_wait(1000000);
 }
 
 static void churn_poison(void)
