@@ -93,10 +93,18 @@ ram() {
 	did remove_id try store "$BUS/drivers/kmem/remove_id" "$DEV"
 }
 
-ram_user() {
-	sleep $((10 + RANDOM % 5))
-	alone ram
+# seldom COMMAND...: alone, and for a small part of the time, on any machine
+TOOK=0
+seldom() {
+	local start
+
+	sleep $((10 + RANDOM % 5 + 4 * TOOK))
+	start=$SECONDS
+	alone "$@"
+	TOOK=$((SECONDS - start))
 }
+
+ram_user() { seldom ram; }
 
 mounter() {
 	local how
@@ -199,10 +207,7 @@ reload_region() {
 	done >/dev/null 2>&1
 }
 
-region_reloader() {
-	sleep 20
-	alone reload_region
-}
+region_reloader() { seldom reload_region; }
 
 reloader() {
 	local mod
