@@ -94,14 +94,16 @@ ram() {
 }
 
 # seldom COMMAND...: alone, and for a small part of the time, on any machine
-TOOK=0
+NEXT=0
 seldom() {
-	local start
+	local start=$SECONDS
 
-	sleep $((10 + RANDOM % 5 + 4 * TOOK))
-	start=$SECONDS
+	if [ "$start" -lt "$NEXT" ]; then
+		sleep 1
+		return 0
+	fi
 	alone "$@"
-	TOOK=$((SECONDS - start))
+	NEXT=$((SECONDS + 10 + RANDOM % 5 + 4 * (SECONDS - start)))
 }
 
 ram_user() { seldom ram; }
