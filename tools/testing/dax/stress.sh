@@ -6,8 +6,8 @@
 # errors, and load and unload the driver, all on one device, with nobody in
 # charge. Another makes devices beside it, and deletes them while they are held;
 # and now and then the system takes the memory, or the whole region goes away and
-# comes back. Each counts what it did; the quick ones are in daxtest, "churn". A run in which something never happened has shown nothing about it, and
-# fails.
+# comes back. Each counts what it did; the quick ones are in daxtest, "churn". A
+# run in which something never happened has shown nothing about it, and fails.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
