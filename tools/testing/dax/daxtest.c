@@ -1506,7 +1506,6 @@ static struct churn {
 	const char *dev;
 	const char *lock;
 	uint64_t state;
-	int fd;
 	struct {
 		char name[32];
 		unsigned long n;
@@ -1619,7 +1618,7 @@ static void churn_hold(void)
 	/* now and then for so long that it may be lost */
 	probe.count = rnd(&churn.state) %
 		      (rnd(&churn.state) % 4 ? 3000 : 300000);
-	ioctl(churn.fd, DAXTEST_PROBE_GETPUT, &probe);
+	run_probe(DAXTEST_PROBE_GETPUT);
 	if (probe.result) {
 		churned("claim_", "refused");
 		churned("refused_", errname(-probe.result));
@@ -1646,13 +1645,13 @@ static void churn_poison(void)
 	probe.nr = 1;
 	/* not if it is the system's memory */
 	if (!strcmp(churn_driver(), "fsdev_dax")) {
-		ioctl(churn.fd, DAXTEST_PROBE_POISON, &probe);
+		run_probe(DAXTEST_PROBE_POISON);
 		if (!probe.result)
 			churned("poison", "");
 	}
 	close(lock);
 	churn_wait(20000);
-	ioctl(churn.fd, DAXTEST_PROBE_ZERO, &probe);
+	run_probe(DAXTEST_PROBE_ZERO);
 	if (!probe.result)
 		churned("heal", "");
 	churn_wait(100000);
@@ -1664,19 +1663,19 @@ static void churn_look(void)
 	char path[PATH_MAX];
 	int fd;
 
-	ioctl(churn.fd, DAXTEST_PROBE_LOOKUP, &probe);
+	run_probe(DAXTEST_PROBE_LOOKUP);
 	if (!probe.result)
 		churned("lookup", "");
-	ioctl(churn.fd, DAXTEST_PROBE_SIZE, &probe);
+	run_probe(DAXTEST_PROBE_SIZE);
 	if (!probe.result && probe.out[0])
 		churned("size", "");
 	probe.pgoff = rnd(&churn.state) % 4096;
 	probe.nr = 16;
-	ioctl(churn.fd, DAXTEST_PROBE_ACCESS, &probe);
+	run_probe(DAXTEST_PROBE_ACCESS);
 	if (probe.result > 0)
 		churned("access", "");
 	probe.minor += 1000 + rnd(&churn.state) % 10000;
-	ioctl(churn.fd, DAXTEST_PROBE_LOOKUP, &probe);
+	run_probe(DAXTEST_PROBE_LOOKUP);
 	if (probe.result == -ENOENT)
 		churned("lookup_", "of_none");
 	probe.minor = minor;
@@ -1727,7 +1726,6 @@ static int cmd_churn(int argc, char **argv)
 	churn.dev = argv[2];
 	churn.lock = argv[4];
 	churn.state = getpid();
-	churn.fd = open_file("/dev/daxtest_probe", O_RDWR);
 	while (now() < end) {
 		if (churn_find())
 			workers[w].work();

@@ -62,7 +62,7 @@ try_unbind() {
 quick() {
 	[ $SECONDS -ge "$END" ] ||
 		"$DT" churn "$1" "$DEV" $((END - SECONDS)) "$T/lock" \
-			>>"$T/churned"
+			>>"$T/churned" || count worker_died
 }
 
 # alone COMMAND...: while nobody changes drivers or injects errors
@@ -310,6 +310,7 @@ everything_at_once() {
 	echo "# in $round rounds of $SECS s:" >&"$REPORT"
 	sed 's/^/# /' "$T/counts" >&"$REPORT"
 	[ ${#missing[@]} = 0 ] || fail "never happened: ${missing[*]}"
+	! grep -q '^worker_died ' "$T/counts" || fail "a worker died"
 	! grep -q '^removal_told_twice ' "$T/counts" || fail "told twice"
 	awk '$1 == "late_notify" && $2 > 0 { exit 1 }' "$STATS/totals" ||
 		fail "notified after the put"
