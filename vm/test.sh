@@ -63,8 +63,16 @@ result() {
 # count SUITE SCRIPTS OUTPUT: reads the KTAP of a guest's scripts
 count() {
 	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" -v words="$words" '
-	function put(what, name, reason) {
+	function put(what, name, reason,    i) {
 		printf "%s\t%s\t%s\t%s\n", what, suite "/" script, name, reason
+		if (what != "fail") return
+		# where one has failed, others often do for no reason of their own
+		if (++failures[script] <= 2 && saying) {
+			print "" >>words
+			for (i = saying > 12 ? saying - 11 : 1; i <= saying; i++)
+				print suite "/" script ": " said[i] >>words
+		}
+		saying = 0
 	}
 	function finish() {
 		if (script == "") return
@@ -81,6 +89,7 @@ count() {
 		finish()
 		script = $3; ran[script] = 1
 		plan = ""; seen = 0; ended = 0; status = 0; failed = 0; whole = ""; why = ""
+		saying = 0
 		next
 	}
 	script == "" { next }
@@ -112,13 +121,7 @@ count() {
 		}
 		if (reason == "") reason = why
 		why = ""
-		if ($1 == "not") {
-			failed = 1
-			put("fail", name, "")
-			print "" >>words
-			for (i = saying > 40 ? saying - 40 : 1; i <= saying; i++)
-				print suite "/" script ": " said[i] >>words
-		}
+		if ($1 == "not") { failed = 1; put("fail", name, "") }
 		else if (directive == "SKIP") put("skip", name, reason == "" ? "no reason given" : reason)
 		else put("pass", name, "")
 		saying = 0
@@ -290,9 +293,6 @@ results=$SCRATCH/sum
 passed=$(grep -c '^pass' "$results" || :)
 failed=$(grep -c '^fail' "$results" || :)
 skipped=$(grep -c '^skip' "$results" || :)
-# the end of a long log is what one gets to see
-cat "$words"
-echo
 awk -F '\t' '
 $1 == "fail" { f[++n] = $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }
 $1 == "skip" { s[++m] = $2 ": " $3 " (" $4 ")" }
@@ -300,6 +300,8 @@ END {
 	for (i = 1; i <= m; i++) print "skipped: " s[i]
 	for (i = 1; i <= n; i++) print "failed: " f[i]
 }' "$results"
+# the end of a long log is what one gets to see
+cat "$words"
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else
