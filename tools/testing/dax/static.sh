@@ -646,6 +646,49 @@ xfs_with_reflink_in_pieces() {
 	umount "$MNT"
 }
 
+# The lowest number that no dax device has, those of disks included
+next_minor() {
+	local dev
+	dev=$(new_device 0)
+	tr : ' ' <"$BUS/devices/$dev/dev" | cut -d ' ' -f 2
+	delete_device "$dev"
+}
+
+# Of two filesystems on a disk the first has dax, and the second leaves nothing
+a_second_filesystem_on_the_disk() {
+	local second=$T/second minor i
+
+	command -v addpart >/dev/null || skip "no addpart"
+	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
+	modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "no xfs"
+	mkdir "$second"
+	namespace fsdax
+	ndctl disable-namespace "$NS"
+	minor=$(next_minor)
+	ndctl enable-namespace "$NS"
+	retry test -e "/dev/$PMEM"
+	for i in 0 1; do
+		# in sectors: 350 MiB, from the first MiB on
+		addpart "/dev/$PMEM" $((i + 1)) \
+			$((i * 716800 + 2048)) 716800
+		retry test -e "/dev/${PMEM}p$((i + 1))"
+		mkfs.xfs -q -f "/dev/${PMEM}p$((i + 1))"
+	done
+	mount -t xfs -o dax "/dev/${PMEM}p1" "$MNT"
+	touch "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	for i in 1 2 3; do
+		mount -t xfs -o dax "/dev/${PMEM}p2" "$second"
+		touch "$second/f"
+		fails "$DT" isdax "$second/f"
+		umount "$second"
+	done
+	umount "$MNT"
+	ndctl disable-namespace "$NS"
+	is "$minor" next_minor
+	ndctl enable-namespace "$NS"
+}
+
 ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
 xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
 
@@ -663,6 +706,7 @@ run_tests \
 	device_mapper \
 	ext4_with_dax \
 	xfs_with_dax \
+	a_second_filesystem_on_the_disk \
 	xfs_with_reflink \
 	xfs_with_reflink_of_huge_pages \
 	xfs_with_reflink_by_two \
