@@ -21,6 +21,7 @@ internal='' bare=''
 case ${1:-} in
 --internal) internal=y; shift ;;
 --bare) bare=y; shift ;;
+-*) die "no option is called $1" "usage: make tree DEST=folder" ;;
 esac
 dest=${1:-}
 [ -n "$dest" ] || die "no destination" "usage: make tree DEST=folder"
@@ -45,9 +46,14 @@ src=$("$TOP/scripts/fetch.sh")
 version=$(kernel_version "$src")
 
 patches=()
+# what 7.3 has, and the series builds on
+case $version in
+7.2.*) for p in "$TOP"/patches/7.2/*.patch; do patches+=("$p"); done ;;
+esac
+before=${#patches[@]}
 for p in "$TOP"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
 	[ -f "$p" ] || continue
-	[ "$count" = all ] || [ ${#patches[@]} -lt "$count" ] || break
+	[ "$count" = all ] || [ $((${#patches[@]} - before)) -lt "$count" ] || break
 	patches+=("$p")
 done
 
@@ -181,7 +187,7 @@ fail() {
 	die "$p does not fit Linux $version: $1" \
 		"The series is made for Linux 7.3 (linux-source-7.3), and 7.2." \
 		"${KERNEL_SRC:+Leave KERNEL_SRC out to use the former, or }port the patch:" \
-		"make tree with the patches before this one (scripts/tree.sh DEST $((n - 1)))," \
+		"make tree with the patches before this one (scripts/tree.sh DEST $((n > before ? n - before - 1 : 0)))," \
 		"commit what it should do there, then: make refresh TREE=DEST"
 }
 
