@@ -190,19 +190,17 @@ static void dax_put_claim(struct dax_device *dax_dev)
  *
  * Drops the claim and the reference that came with it. When this returns, no
  * notify_failure() of @holder is running or will run, so @holder may be freed.
- * Nothing is different if the claim was lost before.
+ * Nothing is different if the claim was lost before. Of somebody who has no
+ * claim it drops the reference, with a warning.
  *
  * Context: process context, sleeps; not from within notify_failure(), and not
  * under a lock that a running notify_failure() needs.
  */
 void fs_put_dax(struct dax_device *dax_dev, void *holder)
 {
-	if (dax_dev && holder) {
-		/* holder_data can only be @holder if that one may call us */
-		if (WARN_ON_ONCE(dax_holder(dax_dev) != holder))
-			return;
+	/* holder_data can only be @holder if that one may call us */
+	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder))
 		dax_put_claim(dax_dev);
-	}
 	put_dax(dax_dev);
 }
 EXPORT_SYMBOL_GPL(fs_put_dax);
@@ -210,7 +208,8 @@ EXPORT_SYMBOL_GPL(fs_put_dax);
 /**
  * dax_note_shared() - remember whose files share pages of a device
  * @dax_dev: the device
- * @sb: superblock of a filesystem, which is the holder's
+ * @sb: superblock of a filesystem, which is the holder's only one, and lives
+ *	until it puts its claim
  *
  * Such pages do not know their files any more. Forgotten with the claim.
  */
@@ -220,7 +219,7 @@ void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 		return;
 
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->claim != DAX_FREE)
+	if (dax_dev->claim != DAX_FREE && !WARN_ON_ONCE(dax_dev->shared_sb))
 		WRITE_ONCE(dax_dev->shared_sb, sb);
 }
 

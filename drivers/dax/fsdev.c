@@ -171,7 +171,7 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 		shared |= !dax_unmap_page(page + i);
 	}
 	/* remount and freeze keep the files from us, but not for long */
-	while (shared && !dax_unmap_holder(dev_dax->dax_dev))
+	while (shared && !dax_unmap_holder(dev_dax->dax_dev, NULL))
 		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
 	return told ? rc : 0;
 }
@@ -203,7 +203,7 @@ static void fsdev_evict_folio(struct dev_dax *dev_dax, struct folio *folio)
 					       !folio_ref_count(folio), HZ);
 		} else {
 			/* files share it, or none has it: nobody would wake us */
-			dax_unmap_holder(dev_dax->dax_dev);
+			dax_unmap_holder(dev_dax->dax_dev, dev_dax->pgmap);
 			schedule_timeout_uninterruptible(HZ / 10);
 		}
 		if (time_before(jiffies, warn))
@@ -270,6 +270,10 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 	if (dax_claim_outstanding(dax_dev)) {
 		dev_warn(dev, "a filesystem that lost the device is still mounted, unmount it first\n");
 		return -EBUSY;
+	}
+	if (!dax_synchronous(dax_dev)) {
+		dev_warn(dev, "writes are only safe after a command to its host, which fsync(2) would not send\n");
+		return -EOPNOTSUPP;
 	}
 
 	rc = devm_dax_map_pages(dev_dax, MEMORY_DEVICE_FS_DAX, 0,

@@ -139,6 +139,8 @@ static int dax_poison_reread(struct device *dev, void *data)
 {
 	struct dev_dax *dev_dax = to_dev_dax(dev);
 
+	if (!is_dev_dax(dev))
+		return 0;
 	dax_set_failed(dev_dax->dax_dev);
 	dax_poison_changed(dev_dax);
 	return 0;
@@ -434,6 +436,20 @@ static void dax_poison_unwatch_ram(void *data)
 	unregister_memory_notifier(&dev_dax->ram_nb);
 }
 
+static bool dax_poison_known(struct dev_dax *dev_dax)
+{
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		const struct dev_dax_range *dax_range = &dev_dax->ranges[i];
+		long nr_pages = PHYS_PFN(range_len(&dax_range->range));
+		bool bad;
+
+		if (dax_poison_span(dev_dax, dax_range->pgoff, nr_pages,
+				    &bad) < nr_pages || bad)
+			return true;
+	}
+	return false;
+}
+
 /**
  * devm_dax_poison_watch_ram() - record what happens to a device as System RAM
  * @dev_dax: device that a driver probes, to add it to the System RAM
@@ -445,6 +461,10 @@ static void dax_poison_unwatch_ram(void *data)
 int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
 {
 	int rc;
+
+	if (dax_poison_known(dev_dax))
+		dev_warn(&dev_dax->dev,
+			 "becomes System RAM with known memory errors, see its 'badblocks'\n");
 
 	dev_dax->ram_nb.notifier_call = dax_poison_offline;
 	rc = register_memory_notifier(&dev_dax->ram_nb);

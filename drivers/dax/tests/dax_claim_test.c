@@ -41,8 +41,17 @@ static int claim_thread_fn(void *data)
 	struct claim_thread *thread = data;
 
 	thread->fn(thread->ctx);
-	complete(&thread->done);
+	complete_all(&thread->done);
 	return 0;
+}
+
+/* It uses memory of the test, whatever has become of that. */
+static void claim_join(void *data)
+{
+	struct claim_thread *thread = data;
+
+	complete_all(&thread->ctx->leave);
+	wait_for_completion(&thread->done);
 }
 
 static struct claim_thread *claim_start(struct kunit *test,
@@ -58,12 +67,23 @@ static struct claim_thread *claim_start(struct kunit *test,
 	init_completion(&thread->done);
 	task = kthread_run(claim_thread_fn, thread, "dax_claim_test");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, claim_join, thread));
 	return thread;
 }
 
 static bool claim_ended(struct claim_thread *thread, unsigned long timeout)
 {
 	return wait_for_completion_timeout(&thread->done, timeout);
+}
+
+/* The handler runs, or the next of them. */
+static void claim_entered(struct kunit *test)
+{
+	struct claim_test *ctx = test->priv;
+
+	KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&ctx->entered,
+							    CLAIM_SOON));
 }
 
 static void claim_put(struct claim_test *ctx)
@@ -446,10 +466,11 @@ static void claim_has_a_reference_of_its_own(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dax_dev_get(devt));
 }
 
-static void put_by_another_changes_nothing(struct kunit *test)
+static void put_by_another_drops_its_reference(struct kunit *test)
 {
 	struct claim_test *ctx = claim_held(test, &note_ops);
 
+	ihold(dax_inode(ctx->dax_dev));
 	kunit_warning_suppress(test)
 		fs_put_dax(ctx->dax_dev, &ctx->rc);
 	KUNIT_EXPECT_PTR_EQ(test, dax_holder(ctx->dax_dev), ctx);
@@ -700,7 +721,7 @@ static void put_waits_for_a_notify(struct kunit *test)
 	struct claim_thread *notify, *put;
 
 	notify = claim_start(test, claim_notify);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
 	put = claim_start(test, claim_put);
 	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
 	complete(&ctx->leave);
@@ -715,8 +736,8 @@ static void put_waits_for_every_notify(struct kunit *test)
 
 	one = claim_start(test, claim_notify);
 	two = claim_start(test, claim_notify);
-	wait_for_completion(&ctx->entered);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
+	claim_entered(test);
 	put = claim_start(test, claim_put);
 	complete(&ctx->leave);
 	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
@@ -732,7 +753,7 @@ static void put_waits_for_the_revoke(struct kunit *test)
 	struct claim_thread *kill, *put;
 
 	kill = claim_start(test, claim_kill);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
 	put = claim_start(test, claim_put);
 	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
 	complete(&ctx->leave);
@@ -746,7 +767,7 @@ static void kill_waits_for_the_holder(struct kunit *test)
 	struct claim_thread *kill;
 
 	kill = claim_start(test, claim_kill);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
 	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
 	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DYING);
 	complete(&ctx->leave);
@@ -761,7 +782,7 @@ static void leaving_holder_is_in_the_way_and_not_told(struct kunit *test)
 	struct claim_thread *notify, *put;
 
 	notify = claim_start(test, claim_notify);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
 	put = claim_start(test, claim_put);
 	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
 
@@ -797,7 +818,7 @@ static void put_from_the_revoke_waits_for_others(struct kunit *test)
 	struct claim_thread *notify, *kill;
 
 	notify = claim_start(test, claim_notify);
-	wait_for_completion(&ctx->entered);
+	claim_entered(test);
 	kill = claim_start(test, claim_kill);
 	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(ctx->dax_dev));
@@ -840,7 +861,7 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(get_after_put),
 	KUNIT_CASE(reference_is_no_claim),
 	KUNIT_CASE(claim_has_a_reference_of_its_own),
-	KUNIT_CASE(put_by_another_changes_nothing),
+	KUNIT_CASE(put_by_another_drops_its_reference),
 	KUNIT_CASE(put_of_no_device_is_nothing),
 	KUNIT_CASE(claim_goes_from_free_to_held_to_free),
 	KUNIT_CASE(lost_claim_is_outstanding_until_put),

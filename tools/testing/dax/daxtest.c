@@ -66,7 +66,7 @@ static void die(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-	exit(1);
+	exit(3);	/* 1 is for what differs */
 }
 
 static const char *errname(int err)
@@ -285,12 +285,15 @@ static int make_file(const char *path, struct daxtest_layout *layout,
 static int cmd_mkfile(int argc, char **argv)
 {
 	struct daxtest_layout layout = { .type = DAXTEST_SIMPLE };
-	bool shared = !strcmp(argv[1], "-s");
+	bool late = !strcmp(argv[1], "-l");
+	bool shared = late || !strcmp(argv[1], "-s");
 
 	if (argc != 4 + shared)
 		return -1;
 	if (shared)
 		layout.flags = DAXTEST_LAYOUT_SHARED;
+	if (late)
+		layout.flags |= DAXTEST_LAYOUT_LATE;
 	layout.size = number(argv[2 + shared]);
 	return make_file(argv[1 + shared], &layout, argv[3 + shared]);
 }
@@ -2572,7 +2575,7 @@ static int cmd_probe(int argc, char **argv);
 
 static const struct command commands[] = {
 	{ "mkfile",     3, 4, cmd_mkfile,
-	  "[-s] PATH SIZE DEV:OFFSET:LENGTH[,...]" },
+	  "[-s|-l] PATH SIZE DEV:OFFSET:LENGTH[,...]" },
 	{ "mkstripe",   4, 4, cmd_mkstripe,
 	  "PATH SIZE CHUNK DEV:OFFSET:LENGTH[,...]" },
 	{ "layout",     1, 1, cmd_layout,     "PATH" },

@@ -28,10 +28,12 @@ for helpers in "$DIR/../selftests/kselftest" "$DIR/../kselftest" \
 	fi
 done
 
-complaints='WARNING:|BUG:|Oops|general protection|KASAN|KCSAN|UBSAN|KFENCE|'
-complaints+='refcount_t|blocked for more than|soft lockup|possible recursive|'
-complaints+='possible circular|inconsistent lock|suspicious RCU|bad page state|'
-complaints+='DEBUG_LOCKS|list_(add|del) corruption|sleeping function'
+complaints='WARNING:|BUG:|BUG at |Oops|general protection|Unable to handle|'
+complaints+='KASAN|KCSAN|UBSAN|KFENCE|ODEBUG:|refcount_t|bad page state|'
+complaints+='blocked for more than|soft lockup|hard LOCKUP|rcu:.*stall|'
+complaints+='possible recursive|possible circular|inconsistent lock|'
+complaints+='suspicious RCU|Invalid wait context|DEBUG_LOCKS|'
+complaints+='list_(add|del) corruption|sleeping function|scheduling while atomic'
 
 # Tests say with these what they want
 
@@ -54,9 +56,15 @@ is() {
 	[[ $got == $want ]] || fail "wanted '$want', got '$got' from: $*"
 }
 
-# fails COMMAND...
+# fails COMMAND...: by itself (32 is how mount does), and not because it crashed,
+# is not there, or (daxtest, 3) could not even try
 fails() {
-	! "$@" || fail "succeeded: $*"
+	local rc=0
+	"$@" || rc=$?
+	case $rc in
+	1|32) ;;
+	*) fail "wanted it to fail, and not with status $rc: $*" ;;
+	esac
 }
 
 # retry COMMAND...: until it succeeds, for a few seconds
@@ -77,6 +85,16 @@ put() { "$DT" try store "$1" "$2"; }
 store() {
 	{ printf %s "$2" >"$1"; } || fail "cannot write $2 to $1"
 }
+
+# The kernel's log
+
+# mark: log_says looks at what comes after it
+mark() {
+	MARK="mark $RANDOM$RANDOM"
+	echo "$MARK" >/dev/kmsg
+}
+
+log_says() { dmesg | sed "1,/$MARK/d" | grep -qi "$1"; }
 
 # Devices
 

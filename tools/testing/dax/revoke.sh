@@ -19,14 +19,6 @@ held_file() {
 	"$DT" fill "$MNT/f" 1
 }
 
-# mark: log_says looks at what comes after it
-mark() {
-	MARK="mark $RANDOM$RANDOM"
-	echo "$MARK" >/dev/kmsg
-}
-
-log_says() { dmesg | sed "1,/$MARK/d" | grep -qi "$1"; }
-
 # unbind_later: in the background
 unbind_later() {
 	mark
@@ -173,6 +165,36 @@ shared_files() {
 			tell $who r
 			is 'BUS_ADRERR *' echo "$HEARD"
 			is 'E@(IO|NXIO|OPNOTSUPP)' try pread "$MNT/$who" 0 4096
+			stop $who
+		done
+		umount "$MNT"
+		"$DT" mcheck "/dev/$DEV" 7 0 4M
+		famfs_mount
+		check_pages "$DEV"
+		umount "$MNT"
+	done
+}
+
+# The same with what a file has written, and the filesystem not written back
+shared_and_dirty() {
+	local how who
+
+	for how in careful ignore; do
+		famfs_mount revoke=$how
+		mkfile a 1M 0:0:1M
+		"$DT" mfill "$MNT/a" 1
+		start a "$DT" hold "$MNT/a" 8K rw
+		is OK "$DT" mkfile -l "$MNT/b" 1M 0:0:1M
+		"$DT" mcheck "$MNT/b" 1 64K 64K
+		start b "$DT" hold "$MNT/b" 8K r
+		is 'ready OK' echo "$HEARD"
+		unbind_now
+		mode "$DEV" devdax
+		"$DT" mcheck "/dev/$DEV" 1 0 64K
+		"$DT" mfill "/dev/$DEV" 7 0 4M
+		for who in a b; do
+			tell $who r
+			is 'BUS_ADRERR *' echo "$HEARD"
 			stop $who
 		done
 		umount "$MNT"
@@ -994,6 +1016,7 @@ run_tests \
 	many_mappings \
 	private_mappings \
 	shared_files \
+	shared_and_dirty \
 	stale_mapping_and_devdax \
 	stale_mapping_and_system_ram \
 	famfs_again_only_after_umount \

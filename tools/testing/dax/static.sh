@@ -122,6 +122,34 @@ base_pages() {
 	back
 }
 
+# What the host holds in a cache of its own is not safe with us
+memory_that_needs_a_command() {
+	local dir
+
+	modprobe -q virtio_pmem || skip "no virtio_pmem"
+	for dir in /sys/bus/nd/devices/region*; do
+		case $(readlink -f "$dir") in
+		*/virtio*) break ;;
+		esac
+		dir=
+	done
+	[ -n "$dir" ] || skip "no virtio-pmem device"
+	dir=$(compgen -G "$dir/namespace*" | head -n 1)
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	ndctl create-namespace -f -e "${dir##*/}" -m devdax >"$T/ns"
+	PMEM=$(jq -r .chardev "$T/ns")
+	[ -e "$BUS/devices/$PMEM" ] || PMEM=$(retry static_device)
+	mode "$PMEM" devdax
+	"$DT" mfill "/dev/$PMEM" 1 0 4M
+	unbind "$PMEM"
+	mark
+	is EOPNOTSUPP put "$BUS/drivers/fsdev_dax/new_id" "$PMEM"
+	log_says "$PMEM.*only safe after" || fail "the log does not say why"
+	mode "$PMEM" devdax
+	"$DT" mcheck "/dev/$PMEM" 1 0 4M
+	ndctl destroy-namespace -f "${dir##*/}"
+}
+
 write_cache() {
 	local wc
 
@@ -698,6 +726,7 @@ run_tests \
 	files_on_it \
 	struct_pages_on_the_device \
 	base_pages \
+	memory_that_needs_a_command \
 	write_cache \
 	fsync_and_msync_write_back \
 	unbinding_writes_back \

@@ -93,6 +93,7 @@ struct dt_extent {
 	u64 len;
 	u32 dev;
 	bool shared;
+	bool late;
 };
 
 struct dt_layout {

@@ -134,7 +134,9 @@ static int dt_check_header(const struct daxtest_layout *hdr)
 {
 	if (hdr->version != DAXTEST_LAYOUT_VERSION)
 		return -EPROTONOSUPPORT;
-	if (hdr->type > DAXTEST_STRIPE || hdr->flags & ~DAXTEST_LAYOUT_SHARED)
+	if (hdr->type > DAXTEST_STRIPE ||
+	    hdr->flags & ~(DAXTEST_LAYOUT_SHARED | DAXTEST_LAYOUT_LATE) ||
+	    hdr->flags == DAXTEST_LAYOUT_LATE)
 		return -EINVAL;
 	if (!hdr->count)
 		return -EINVAL;
@@ -188,6 +190,7 @@ static struct dt_layout *dt_read_layout(struct inode *inode,
 		ext->len = uext[i].len;
 		ext->file_off = total;
 		ext->shared = hdr->flags & DAXTEST_LAYOUT_SHARED;
+		ext->late = hdr->flags & DAXTEST_LAYOUT_LATE;
 		ext->node.start = ext->offset / DAXTEST_BLOCK;
 		ext->node.last = ext->node.start + ext->len / DAXTEST_BLOCK - 1;
 		if (check_add_overflow(total, ext->len, &total))
@@ -203,6 +206,8 @@ static bool dt_overlaps(struct dt_dev *dev, const struct dt_extent *ext)
 {
 	struct interval_tree_node *node;
 
+	if (ext->late)
+		return false;
 	node = interval_tree_iter_first(&dev->owners, ext->node.start,
 					ext->node.last);
 	while (node) {
