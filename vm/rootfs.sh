@@ -10,7 +10,7 @@
 
 packages=(
 	daxctl ndctl kmod udev procps util-linux mount dmsetup		# the system
-	e2fsprogs xfsprogs					# filesystems
+	e2fsprogs xfsprogs fdisk				# filesystems
 	jq fio stress-ng strace libcap2-bin			# test tools
 )
 

@@ -136,7 +136,7 @@ count() {
 allow=()
 if [ -f "$TOP/vm/allow" ]; then allow=(--allow "$TOP/vm/allow"); fi
 
-# suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS
+# suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS DEVICES
 suite() {
 	run_suite "$@" 2>&1 | sed -u "s/^/[$1] /"
 }
@@ -154,7 +154,7 @@ run_suite() {
 	i) cpus=(-i) ;;
 	*) cpus=(-c "$4") ;;
 	esac
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" \
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
 		-n "test-$name" -- \
 		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
 	count "$name" "$6" "$out"
@@ -257,7 +257,7 @@ guests=$(($(available_mem) / mib))
 if [ $guests -lt 1 ]; then guests=1; elif [ $guests -gt 3 ]; then guests=3; fi
 started=()
 
-while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
+while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args devices; do
 	case $name in ''|'#'*) continue ;; esac
 	case $want in
 	'  '|*" $name "*) ;;
@@ -267,7 +267,7 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args; do
 	start_and_wait "$TOP/vm/kernel.sh" "$flavour" "$WORK_TREE" >/dev/null
 	while [ "$(jobs -rp | wc -l)" -ge $guests ]; do wait -n || :; done
 	started+=("$name")
-	start suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" 3<&-
+	start suite "$name" "$flavour" "$mem" "$cpus" "$limit" "$scripts" "$env" "$args" "$devices" 3<&-
 done 3<"$table"
 if [ -n "$kunit_pid" ]; then wait "$kunit_pid" || kunit_died=y; fi
 [ -z "$kunit_died" ] || result fail kunit "it ran" "it died before its verdict: see above"

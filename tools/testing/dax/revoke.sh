@@ -190,7 +190,6 @@ shared_and_dirty() {
 		is 'ready OK' echo "$HEARD"
 		unbind_now
 		mode "$DEV" devdax
-		"$DT" mcheck "/dev/$DEV" 1 0 64K
 		"$DT" mfill "/dev/$DEV" 7 0 4M
 		for who in a b; do
 			tell $who r

@@ -7,6 +7,20 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
 
+# namespace_on BUS: the first one of that kind of memory
+namespace_on() {
+	local dir
+	for dir in /sys/bus/nd/devices/namespace*; do
+		case $(readlink -f "$dir") in
+		*/"$1"*) ;;
+		*) continue ;;
+		esac
+		echo "${dir##*/}"
+		return 0
+	done
+	return 1
+}
+
 # namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
 namespace() {
 	local mode=$1
@@ -16,9 +30,7 @@ namespace() {
 	modprobe -q nd_pmem
 	[ -e /sys/devices/platform/e820_pmem ] ||
 		skip "no pmem: boot with memmap=1G!6G, say"
-	retry compgen -G '/sys/bus/nd/devices/namespace*' >/dev/null
-	NS=$(compgen -G '/sys/bus/nd/devices/namespace*' | head -n 1)
-	NS=${NS##*/}
+	NS=$(retry namespace_on e820_pmem)
 	umount /dev/pmem* 2>/dev/null || :
 	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
 	PMEM=$(jq -r '[.. | objects | .chardev // .blockdev // empty][0]' \
@@ -124,19 +136,12 @@ base_pages() {
 
 # What the host holds in a cache of its own is not safe with us
 memory_that_needs_a_command() {
-	local dir
+	local ns
 
 	modprobe -q virtio_pmem || skip "no virtio_pmem"
-	for dir in /sys/bus/nd/devices/region*; do
-		case $(readlink -f "$dir") in
-		*/virtio*) break ;;
-		esac
-		dir=
-	done
-	[ -n "$dir" ] || skip "no virtio-pmem device"
-	dir=$(compgen -G "$dir/namespace*" | head -n 1)
+	ns=$(namespace_on virtio) || skip "no virtio-pmem device"
 	modprobe -q dax_pmem || skip "no dax_pmem"
-	ndctl create-namespace -f -e "${dir##*/}" -m devdax >"$T/ns"
+	ndctl create-namespace -f -e "$ns" -m devdax >"$T/ns"
 	PMEM=$(jq -r .chardev "$T/ns")
 	[ -e "$BUS/devices/$PMEM" ] || PMEM=$(retry static_device)
 	mode "$PMEM" devdax
@@ -147,7 +152,7 @@ memory_that_needs_a_command() {
 	log_says "$PMEM.*only safe after" || fail "the log does not say why"
 	mode "$PMEM" devdax
 	"$DT" mcheck "/dev/$PMEM" 1 0 4M
-	ndctl destroy-namespace -f "${dir##*/}"
+	ndctl destroy-namespace -f "$ns"
 }
 
 write_cache() {
@@ -686,7 +691,7 @@ next_minor() {
 a_second_filesystem_on_the_disk() {
 	local second=$T/second minor i
 
-	command -v addpart >/dev/null || skip "no addpart"
+	command -v sfdisk >/dev/null || skip "no sfdisk"
 	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
 	modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "no xfs"
 	mkdir "$second"
@@ -695,12 +700,10 @@ a_second_filesystem_on_the_disk() {
 	minor=$(next_minor)
 	ndctl enable-namespace "$NS"
 	retry test -e "/dev/$PMEM"
-	for i in 0 1; do
-		# in sectors: 350 MiB, from the first MiB on
-		addpart "/dev/$PMEM" $((i + 1)) \
-			$((i * 716800 + 2048)) 716800
-		retry test -e "/dev/${PMEM}p$((i + 1))"
-		mkfs.xfs -q -f "/dev/${PMEM}p$((i + 1))"
+	printf ',350M\n,350M\n' | sfdisk -q "/dev/$PMEM"
+	for i in 1 2; do
+		retry test -e "/dev/${PMEM}p$i"
+		mkfs.xfs -q -f "/dev/${PMEM}p$i"
 	done
 	mount -t xfs -o dax "/dev/${PMEM}p1" "$MNT"
 	touch "$MNT/f"
