@@ -681,10 +681,12 @@ xfs_with_reflink_in_pieces() {
 
 # The lowest number that no dax device has, those of disks included
 next_minor() {
-	local dev
-	dev=$(new_device 0)
-	tr : ' ' <"$BUS/devices/$dev/dev" | cut -d ' ' -f 2
-	delete_device "$dev"
+	local region dev
+	region=$(region_of "$DEV")
+	store "$region/create" 1
+	dev=$(<"$region/create")
+	cut -d : -f 2 "$BUS/devices/$dev/dev"
+	store "$region/delete" "$dev"
 }
 
 # Of two filesystems on a disk the first has dax, and the second leaves nothing
@@ -703,7 +705,7 @@ a_second_filesystem_on_the_disk() {
 	printf ',350M\n,350M\n' | sfdisk -q "/dev/$PMEM"
 	for i in 1 2; do
 		retry test -e "/dev/${PMEM}p$i"
-		mkfs.xfs -q -f "/dev/${PMEM}p$i"
+		mkfs.xfs -q -f -m reflink=0 "/dev/${PMEM}p$i"
 	done
 	mount -t xfs -o dax "/dev/${PMEM}p1" "$MNT"
 	touch "$MNT/f"

@@ -305,7 +305,7 @@ everything_at_once() {
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
 		[ ${#missing[@]} != 0 ] || break
-		echo "not yet after round $round: ${missing[*]}"
+		echo "# not yet after round $round: ${missing[*]}" >&"$REPORT"
 	done
 	echo "# in $round rounds of $SECS s:" >&"$REPORT"
 	sed 's/^/# /' "$T/counts" >&"$REPORT"
