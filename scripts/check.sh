@@ -22,6 +22,7 @@ done
 
 "$TOP/scripts/deps.sh" build guest check
 lock "$CACHE/check.lock"
+lock "$CACHE/test.lock"
 scratch
 build_env
 # the system's python has the modules that scripts/deps.sh installs

@@ -54,12 +54,14 @@ command -v apt-get >/dev/null ||
 		"have them installed, as root: apt-get install ${missing[*]}"
 
 say "installing ${missing[*]}"
-install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")
+install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq
+	--no-install-recommends "${missing[@]}")
 # With package lists of some age a file may be gone from the mirror: once
 # more with new lists, then.
 as_root "${install[@]}" >/dev/null 2>&1 && exit 0
 say "updating the package lists"
-as_root apt-get update -qq || warn "apt-get update failed, trying with the lists that there are"
+as_root apt-get -o DPkg::Lock::Timeout=600 update -qq || warn "apt-get update failed, trying with the lists that there are"
 as_root "${install[@]}" >/dev/null ||
 	die "cannot install: ${missing[*]}" \
-		"see apt-get's message above; without a network, install these packages by hand first"
+		"see apt-get's message above; if another program has dpkg's lock, let it end" \
+		"without a network, install these packages by hand first"

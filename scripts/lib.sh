@@ -6,7 +6,8 @@ set -euo pipefail
 umask 022
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-CACHE=${FSDEV_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it, or FSDEV_CACHE}/.cache}/fsdev}
+# a folder of its own wherever it is: "make clean" empties it
+CACHE=$(realpath -m "${FSDEV_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it, or FSDEV_CACHE}/.cache}}/fsdev")
 JOBS=${JOBS:-$(nproc)}
 
 export LC_ALL=C.UTF-8

@@ -68,7 +68,12 @@ base_git=$CACHE/base.git
 add_base() {
 	local force=-f
 	# a tree that was built in place: leave out what its .gitignore names
-	if [ -e "$1/.config" ] || [ -e "$1/include/config" ]; then force=; fi
+	if [ -e "$1/.config" ] || [ -e "$1/include/config" ]; then
+		force=
+		! grep -qsx '/\*' "$1/.gitignore" ||
+			die "a kernel was built in $1, and its .gitignore names all files" \
+				"run: make -C $1 mrproper"
+	fi
 	# The low threshold makes git write one pack instead of 100,000 files.
 	GIT_DIR=$base_git GIT_WORK_TREE=$1 GIT_INDEX_FILE=$2 \
 		git -C "$1" -c core.bigFileThreshold=1 -c core.compression=1 -c core.autocrlf=false \

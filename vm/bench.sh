@@ -10,6 +10,7 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 
 "$TOP/scripts/deps.sh"
+lock "$CACHE/test.lock"
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 "$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0
 "$TOP/vm/rootfs.sh" >/dev/null
@@ -23,7 +24,7 @@ tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 # do not disturb each other's figures
 guest() {
 	"$TOP/vm/qemu.sh" -i -k "$1" -s "$tests" -n "$2" -t 1800 -b kmem \
-		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G loglevel=4" -m ${mem}G \
+		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G loglevel=5" -m ${mem}G \
 		-- /tests/bench.sh >"$CACHE/logs/$2.out"
 }
 
@@ -44,6 +45,7 @@ else
 	guest "$ours" bench-ours || rc=1
 	guest "$theirs" bench-mainline || rc=1
 fi
+"$TOP/vm/splat.sh" "$CACHE/logs/bench-ours/console.log" >&2 || rc=1
 for name in ours mainline; do
 	grep '^bench ' "$CACHE/logs/bench-$name.out" >"$CACHE/logs/bench-$name.lines" ||
 		die "no figures from the guest \"$name\"" "see $CACHE/logs/bench-$name.out"

@@ -7,6 +7,7 @@
 
 need_machine
 "$TOP/scripts/deps.sh"
+lock "$CACHE/test.lock"
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 "$TOP/vm/rootfs.sh" >/dev/null
 scratch

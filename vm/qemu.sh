@@ -31,6 +31,11 @@ for fd in /proc/$$/fd/*; do
 done
 kernel='' scripts='' mem=7G cpus=2 limit=1800 append='' extra='' coldplug=y blacklist='' icount='' name=guest shell=''
 boot_limit=${FSDEV_BOOT_LIMIT:-300}
+[[ $boot_limit =~ ^[0-9]+$ ]] || die "FSDEV_BOOT_LIMIT=$boot_limit is not a number of seconds"
+case ${FSDEV_ACCEL:-} in
+''|kvm|tcg) ;;
+*) die "FSDEV_ACCEL=$FSDEV_ACCEL is neither kvm nor tcg" "leave it out to have it found out" ;;
+esac
 while getopts k:s:m:c:t:a:q:b:din:x o; do
 	case $o in
 	k) kernel=$OPTARG ;;
@@ -71,8 +76,10 @@ trap '' PIPE
 
 logs=$CACHE/logs/$name
 need_disk "$CACHE/logs" 200 "a guest"
-rm -rf -- "$logs.old"
-if [ -d "$logs" ]; then mv -T "$logs" "$logs.old"; fi
+if [ -d "$logs" ]; then
+	rm -rf -- "$logs.old"
+	mv -T "$logs" "$logs.old"
+fi
 mkdir -p "$logs" "$SCRATCH/tests"
 cp "$TOP/vm/guest"/* "$SCRATCH/tests/"
 [ -z "$scripts" ] || cp -R "$scripts/." "$SCRATCH/tests/"
@@ -170,8 +177,9 @@ while kill -0 "$qemu" 2>/dev/null; do
 done
 wait "$qemu" 2>/dev/null || :
 # The reader ends with the guest; if QEMU never opened the other end it would not.
-for _ in 1 2 3 4 5; do
+for ((i = 0; i < 300; i++)); do
 	kill -0 "$reader" 2>/dev/null || break
+	[ $i -lt 5 ] || [ -s "$SCRATCH/status" ] || break
 	sleep 0.2
 done
 kill "$reader" 2>/dev/null || :

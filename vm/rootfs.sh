@@ -30,14 +30,15 @@ exec /tests/init
 
 key=$(printf '%s\n' "${packages[@]}" "$init" | sha256sum | cut -c1-16)
 image=$CACHE/rootfs/$key.sqfs
-[ "${1:-}" != --update ] || rm -f "$image"
+update=
+[ "${1:-}" != --update ] || update=y
 
-if [ -f "$image" ]; then
+if [ -z "$update" ] && [ -f "$image" ]; then
 	echo "$image"
 	exit 0
 fi
 lock "$CACHE/rootfs.lock"
-if [ -f "$image" ]; then
+if [ -z "$update" ] && [ -f "$image" ]; then
 	echo "$image"
 	exit 0
 fi

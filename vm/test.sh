@@ -46,7 +46,7 @@ tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 results=$SCRATCH/results
 words=$SCRATCH/words
 : >"$results"
-: >"$words"
+: >"$words.all"
 
 # result pass|fail|skip SUITE NAME [REASON]: one of our own
 result() {
@@ -62,7 +62,7 @@ result() {
 
 # count SUITE SCRIPTS OUTPUT: reads the KTAP of a guest's scripts
 count() {
-	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" -v words="$words" '
+	tr -d '\r' <"$3" | awk -v suite="$1" -v scripts="$2" -v words="$words.$1" '
 	function put(what, name, reason,    i) {
 		printf "%s\t%s\t%s\t%s\n", what, suite "/" script, name, reason
 		if (what != "fail") return
@@ -78,6 +78,7 @@ count() {
 		if (script == "") return
 		if (whole) put("fail", "the script", "it skipped all of it: " whole)
 		else if (plan == "") put("fail", "the script", "it printed no plan")
+		else if (plan == 0) put("fail", "the script", "it had no test to run")
 		else if (seen != plan) put("fail", "the script", "it planned " plan " tests and reported " seen)
 		if (!ended) put("fail", "the script", "it did not end")
 		else if (status != 0 && status != 4 && !failed && seen == plan)
@@ -130,11 +131,10 @@ count() {
 		finish()
 		for (i = 1; i <= n; i++)
 			if (!(all[i] in ran)) { script = all[i]; put("fail", "the script", "the guest never came to it") }
-	}' >>"$results"
+	}' >"$results.$1"
+	# at once, as others do so too
+	cat "$results.$1" >>"$results"
 }
-
-allow=()
-if [ -f "$TOP/vm/allow" ]; then allow=(--allow "$TOP/vm/allow"); fi
 
 # suite NAME FLAVOUR MEMORY CPUS SECONDS SCRIPTS ENVIRONMENT ARGUMENTS DEVICES
 suite() {
@@ -142,7 +142,7 @@ suite() {
 }
 
 run_suite() {
-	local name=$1 kernel out rc log env='' cpus
+	local name=$1 kernel out rc log env='' cpus again
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
 	out=$CACHE/logs/test-$name.out
@@ -154,9 +154,19 @@ run_suite() {
 	i) cpus=(-i) ;;
 	*) cpus=(-c "$4") ;;
 	esac
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
-		-n "test-$name" -- \
-		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
+	# what an earlier run left is not to be taken for ours
+	rm -rf -- "$CACHE/logs/test-$name.old"
+	[ ! -d "${log%/*}" ] || mv -T "${log%/*}" "$CACHE/logs/test-$name.old"
+	for again in y ''; do
+		"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
+			-n "test-$name" -- \
+			"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
+		# see vm/qemu.sh: a fault of QEMU before 8.1, which is not ours
+		[ -n "$again" ] && [ $rc -ge 124 ] && grep -q 'Oops: int3' "$log" || break
+		echo "# suite $name: the emulator executed stale code; all of it once more"
+		rc=0
+	done
+	mkdir -p "${log%/*}"
 	count "$name" "$6" "$out"
 	echo "# suite $name ended after $(cat "$CACHE/logs/test-$name/seconds" 2>/dev/null || echo ?) s"
 	case $rc in
@@ -166,10 +176,10 @@ run_suite() {
 	126) result fail "$name" "the guest ended normally" "it ended early" ;;
 	*) result fail "$name" "the guest ended normally" "exit status $rc" ;;
 	esac
-	if "$TOP/vm/splat.sh" "${allow[@]}" "$log" >"$CACHE/logs/test-$name/splat" 2>&1; then
+	if "$TOP/vm/splat.sh" "$log" >"$CACHE/logs/test-$name/splat" 2>&1; then
 		result pass "$name" "no complaint in the kernel log"
 	else
-		sed 's/^/# /' "$CACHE/logs/test-$name/splat" | tee -a "$words"
+		sed 's/^/# /' "$CACHE/logs/test-$name/splat" | tee -a "$words.$name"
 		result fail "$name" "no complaint in the kernel log"
 	fi
 }
@@ -204,7 +214,7 @@ kunit() {
 		done
 	done >>"$results"
 	if [ "${line%% *}" = 0 ]; then result fail kunit "KUnit tests" "there were none"; fi
-	if "$TOP/vm/splat.sh" "${allow[@]}" "$build/test.log" >"$CACHE/logs/kunit.splat" 2>&1; then
+	if "$TOP/vm/splat.sh" "$build/test.log" >"$CACHE/logs/kunit.splat" 2>&1; then
 		result pass kunit "no complaint in the kernel log"
 	else
 		sed 's/^/# /' "$CACHE/logs/kunit.splat"
@@ -233,7 +243,7 @@ if [ "$table" = "$TOP/vm/suites" ]; then
 		case $s in
 		'*.sh'|lib.sh|bench.sh|host.sh) continue ;;
 		esac
-		cat "$TOP"/vm/suites* | grep -v '^#' | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
+		grep -v '^#' "$table" | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
 			result fail harness "a suite runs $s" "none in $table does"
 	done
 fi
@@ -241,7 +251,9 @@ fi
 # Beside the guests, once it is built: what little there is to build then is
 # not worth a wait.
 kunit_pid='' kunit_died=''
-if [ -n "$kunit" ] && [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
+if [ -n "$kunit" ] && ! [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
+	result fail kunit "KUnit tests" "the tree has none: no drivers/dax/tests/.kunitconfig"
+elif [ -n "$kunit" ]; then
 	built=$(compgen -G "$CACHE/trees/work/kunit/arch/*/boot/bzImage" || :)
 	start kunit
 	kunit_pid=$!
@@ -257,7 +269,7 @@ guests=$(($(available_mem) / mib))
 if [ $guests -lt 1 ]; then guests=1; elif [ $guests -gt 3 ]; then guests=3; fi
 started=()
 
-while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args devices; do
+while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args devices || [ -n "$name" ]; do
 	case $name in ''|'#'*) continue ;; esac
 	case $want in
 	'  '|*" $name "*) ;;
@@ -301,7 +313,7 @@ END {
 	for (i = 1; i <= n; i++) print "failed: " f[i]
 }' "$results"
 # the end of a long log is what one gets to see
-cat "$words"
+cat "$words".*
 if [ "$skipped" -gt 0 ]; then
 	echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -1292,8 +1292,6 @@ static int probe_get(int argc, char **argv)
 		probe.flags = DAXTEST_GET_NULL_HOLDER;
 	else if (!strcmp(how, "nulldev"))
 		probe.flags = DAXTEST_GET_NULL_DEV;
-	else if (!strcmp(how, "denymf"))
-		probe.flags = DAXTEST_GET_DENY_MF;
 	else if (*how)
 		return -1;
 	run_probe(DAXTEST_PROBE_GET);
@@ -2554,7 +2552,7 @@ struct command {
 static const struct command probe_commands[] = {
 	{ "lookup",  1, 1, probe_lookup,  "DEVICE" },
 	{ "get",     2, 3, probe_get,
-	  "SLOT DEVICE [nullholder|nulldev|denymf]" },
+	  "SLOT DEVICE [nullholder|nulldev]" },
 	{ "put",     1, 1, probe_put,     "SLOT|all" },
 	{ "stat",    1, 1, probe_stat,    "SLOT" },
 	{ "access",  3, 4, probe_access,  "DEVICE PGOFF NR [recovery]" },

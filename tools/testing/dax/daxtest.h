@@ -125,7 +125,6 @@ struct daxtest_layout {
 #define DAXTEST_GET_NULL_HOLDER	0x1
 #define DAXTEST_GET_NULL_DEV	0x2
 #define DAXTEST_ACCESS_RECOVERY	0x4	/* DAX_RECOVERY_WRITE mode */
-#define DAXTEST_GET_DENY_MF	0x8	/* answer -EOPNOTSUPP */
 
 enum daxtest_pages {
 	DAXTEST_PG_SEEN,

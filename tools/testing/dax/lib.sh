@@ -67,10 +67,10 @@ fails() {
 	esac
 }
 
-# retry COMMAND...: until it succeeds, for a few seconds
+# retry COMMAND...: until it succeeds, or what is slow should have happened
 retry() {
-	local i
-	for i in $(seq 50); do
+	local end=$((SECONDS + 60))
+	while [ $SECONDS -lt $end ]; do
 		# "is" and "fails" end the process that they are in
 		! ("$@") || return 0
 		sleep 0.2
@@ -278,8 +278,8 @@ declare -A LINES_SEEN
 
 # hear NAME: the next line it says
 hear() {
-	local i n=$((LINES_SEEN[$1] + 1))
-	for i in $(seq 100); do
+	local n=$((LINES_SEEN[$1] + 1)) end=$((SECONDS + 60))
+	while [ $SECONDS -lt $end ]; do
 		if [ "$(wc -l <"$T/$1.out")" -ge "$n" ]; then
 			LINES_SEEN[$1]=$n
 			HEARD=$(sed -n "${n}p" "$T/$1.out")
@@ -349,18 +349,46 @@ setup() {
 	MNT=$T/mnt
 	mkdir "$MNT"
 	trap 'tidy; rm -rf "$T"' EXIT
-	[ -n "$NO_DEVICE" ] && return
 	DEV=${DEV:-$(find_device)} || skip_all "no dynamic dax device"
+	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
+	ALIGN=$(<"$BUS/devices/$DEV/align")
 	(set -e; resize "$DEV" "$SIZE") || skip_all "$DEV cannot be of $SIZE bytes"
 }
 
+# last_mount: in LAST, of those below $T, and nothing if there are none
+last_mount() {
+	local dir
+	LAST=
+	while read -r _ dir _; do
+		[[ $dir != "$T"/* ]] || LAST=$dir
+	done </proc/self/mounts
+}
+
 unmount_all() {
-	local i
-	for ((i = 0; i < 50; i++)); do
-		[[ "$(</proc/self/mounts)" == *" $MNT "* ]] || return 0
-		umount "$MNT" 2>/dev/null || sleep 0.1
+	local end=$((SECONDS + 10)) LAST
+	while last_mount; [ -n "$LAST" ]; do
+		umount "$LAST" 2>/dev/null && continue
+		[ $SECONDS -lt $end ] || { umount -l "$LAST" || return; }
+		sleep 0.1
 	done
-	umount -l "$MNT"
+}
+
+# whole: the device as setup left it, whatever a test did to it
+whole() {
+	local dir=$BUS/devices/$DEV hmem=/sys/bus/platform/drivers/hmem
+	local align size mappings
+	[ -e "$dir" ] || {
+		[ ! -e "$hmem/$PARENT" ] || store $hmem/unbind "$PARENT"
+		store $hmem/bind "$PARENT"
+	}
+	read -r align <"$dir/align"
+	read -r size <"$dir/size"
+	mappings=("$dir"/mapping[0-9]*)
+	[ "$align $size ${#mappings[@]}" != "$ALIGN $SIZE 1" ] || return 0
+	unbind "$DEV"
+	store "$dir/size" 0
+	store "$dir/align" "$ALIGN"
+	store "$dir/size" "$SIZE"
 }
 
 tidy() {
@@ -377,7 +405,9 @@ tidy() {
 		(unbind "$DEV")
 		rmmod kmem 2>/dev/null
 	}
-	find "$T" -mindepth 1 -maxdepth 1 ! -name mnt -exec rm -rf {} +
+	(set -e; whole) || echo "# $DEV is not what it was"
+	find "$T" -xdev -mindepth 1 -maxdepth 1 ! -name mnt \
+		-exec rm -rf --one-file-system {} +
 }
 
 # The test is a process, so that one that hangs is not the end of the others
@@ -402,12 +432,13 @@ run_test() {
 	if kill -0 $pid 2>/dev/null; then
 		echo "still running after $limit s" >>"$log"
 		echo w >/proc/sysrq-trigger
-		kill -KILL -- -$pid
 		rc=1
 	else
 		wait $pid
 		rc=$?
 	fi
+	# what it left running, too
+	kill -KILL -- -$pid 2>/dev/null
 	# what is new in the kernel log, all of it if the buffer has wrapped
 	dmesg | awk -v mark="daxtest: $1" '
 		substr($0, length() - length(mark) + 1) == mark { n = 0; next }

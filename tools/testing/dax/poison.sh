@@ -567,17 +567,18 @@ for_all_cpus() {
 poll_of_badblocks() {
 	healthy_file
 	command -v python3 >/dev/null || skip "no python3"
-	timeout 20 python3 - "$BUS/devices/$DEV/badblocks" <<-'END' &
-		import select, sys
-		f = open(sys.argv[1])
-		f.read()
-		p = select.poll()
-		p.register(f, select.POLLPRI | select.POLLERR)
-		sys.exit(0 if p.poll(15000) else 1)
-	END
-	sleep 2
+	# it says "ready", and then what came
+	start p python3 -uc '
+import select, sys
+f = open(sys.argv[1])
+f.read()
+print("ready")
+p = select.poll()
+p.register(f, select.POLLPRI | select.POLLERR)
+print("changed" if p.poll(50000) else "nothing")' "$BUS/devices/$DEV/badblocks"
 	inject $M1
-	wait $!
+	hear p
+	is changed echo "$HEARD"
 	heal_all
 }
 

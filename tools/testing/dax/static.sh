@@ -691,7 +691,7 @@ next_minor() {
 
 # Of two filesystems on a disk the first has dax, and the second leaves nothing
 a_second_filesystem_on_the_disk() {
-	local second=$T/second minor i
+	local second=$T/second minor i lock
 
 	command -v sfdisk >/dev/null || skip "no sfdisk"
 	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
@@ -702,12 +702,17 @@ a_second_filesystem_on_the_disk() {
 	minor=$(next_minor)
 	ndctl enable-namespace "$NS"
 	retry test -e "/dev/$PMEM"
+	# udev reads the table again, and its partitions are gone meanwhile,
+	# unless somebody has the lock
+	exec {lock}<"/dev/$PMEM"
+	flock $lock
 	printf ',350M\n,350M\n' | sfdisk -q "/dev/$PMEM"
 	for i in 1 2; do
 		retry test -e "/dev/${PMEM}p$i"
 		mkfs.xfs -q -f -m reflink=0 "/dev/${PMEM}p$i"
 	done
 	mount -t xfs -o dax "/dev/${PMEM}p1" "$MNT"
+	exec {lock}<&-
 	touch "$MNT/f"
 	"$DT" isdax "$MNT/f"
 	for i in 1 2 3; do

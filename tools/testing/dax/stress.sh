@@ -58,11 +58,11 @@ try_unbind() {
 	did "unbind_$1" try store "$BUS/drivers/$1/unbind" "$DEV"
 }
 
-# quick WORKER: one of daxtest, for as long as there is
+# quick WORKER [NICE]: one of daxtest, for as long as there is
 quick() {
 	[ $SECONDS -ge "$END" ] ||
-		"$DT" churn "$1" "$DEV" $((END - SECONDS)) "$T/lock" \
-			>>"$T/churned" || count worker_died
+		nice -n "${2:-0}" "$DT" churn "$1" "$DEV" $((END - SECONDS)) \
+			"$T/lock" >>"$T/churned" || count worker_died
 }
 
 # alone COMMAND...: while nobody changes drivers or injects errors
@@ -108,17 +108,23 @@ seldom() {
 
 ram_user() { seldom ram; }
 
-mounter() {
-	local how
-
-	how=$(shuf -n 1 -e careful ignore return0 delay:20)
-	if ! mnt "$DEV" "revoke=$how" 2>/dev/null; then
+mount_and_mkfile() {
+	if ! mnt "$DEV" "revoke=$1" 2>/dev/null; then
 		count mount_refused
 		sleep 0.1
-		return 0
+		return 1
 	fi
 	count mount
 	did mkfile mkfile "$MNT/f" 16M 0:0:16M || :
+}
+
+mounter() {
+	local how alone
+
+	how=$(shuf -n 1 -e careful ignore return0 delay:20)
+	# where it takes long to start a program it would be too late each time
+	alone=$(shuf -n 1 -e alone '')
+	$alone mount_and_mkfile "$how" || return 0
 	"$DT" iostorm "$MNT/f" 1 1 >"$T/storm.io" 2>/dev/null &
 	if "$DT" faultstorm "$MNT/f" 1 1 >"$T/storm.fault" 2>/dev/null; then
 		tally fault
@@ -277,9 +283,8 @@ storm() {
 everything_at_once() {
 	local name round missing=() region=() workers=(mounter reloader creator
 		ram_user "quick bind" "quick hold" "quick hold"
-		"quick poison" "quick look")
+		"quick poison 5" "quick look 10")
 
-	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
 	[ ! -e "$HMEM/$PARENT" ] || {
 		region=(region_{gone,back})
 		workers+=(region_reloader)

@@ -30,7 +30,6 @@ struct dtp_holder {
 	struct dax_device *dax_dev;
 	atomic_t hearing;	/* notifications that run */
 	bool slow;		/* they take long enough for a put to come */
-	bool deny_mf;
 	atomic64_t failures;
 	atomic64_t removals;
 	atomic64_t others;
@@ -93,7 +92,7 @@ static int dtp_notify(struct dax_device *dax_dev, u64 offset, u64 len,
 	if (WARN_ON_ONCE(READ_ONCE(holder->magic) != magic))
 		return -EOPNOTSUPP;
 	atomic_dec(&holder->hearing);
-	return holder->deny_mf ? -EOPNOTSUPP : 0;
+	return 0;
 }
 
 static const struct dax_holder_operations dtp_ops = {
@@ -125,7 +124,6 @@ static int dtp_get(struct daxtest_probe *p)
 		return -ENOMEM;
 	}
 
-	holder->deny_mf = p->flags & DAXTEST_GET_DENY_MF;
 	if (p->flags & DAXTEST_GET_NULL_HOLDER)
 		p->result = fs_dax_get(dax_dev, NULL, &dtp_ops);
 	else
