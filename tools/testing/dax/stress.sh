@@ -67,13 +67,14 @@ quick() {
 
 # alone COMMAND...: while nobody changes drivers or injects errors
 alone() {
-	local lock gate
+	local lock gate rc=0
 
 	exec {gate}>"$T/lock.gate" {lock}>"$T/lock"
 	flock -x "$gate"
 	flock -x "$lock"
-	"$@"
+	"$@" || rc=$?
 	exec {gate}>&- {lock}>&-
+	return $rc
 }
 
 # The system takes the memory, and gives it back
