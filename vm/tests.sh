@@ -25,8 +25,6 @@ if [ -f "$dir/Makefile" ]; then
 		tail -n 30 "$SCRATCH/log" >&2
 		die "the programs of tools/testing/dax did not build" "see the lines above"
 	}
-	mkdir -p "$SCRATCH/tests/kselftest"
-	cp "$tree/tools/testing/selftests/kselftest/"*.sh "$SCRATCH/tests/kselftest/"
 fi
 rm -rf -- "$out"
 mv -T "$SCRATCH/tests" "$out"

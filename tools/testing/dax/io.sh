@@ -369,11 +369,13 @@ fio_verify() {
 	done
 }
 
-fork_mremap_and_storm() {
+storms() {
 	famfs_mount
 	mkfile f 8M 0:0:8M
 	"$DT" faultstorm "$MNT/f" 5 2
 	"$DT" iostorm "$MNT/f" 5 2
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
 }
 
 # Files that grow by being written, where the mount says so
@@ -473,7 +475,7 @@ run_tests \
 	a_program_on_it \
 	splice_and_direct_io \
 	fio_verify \
-	fork_mremap_and_storm \
+	storms \
 	files_that_grow \
 	other_modes_under_a_mount \
 	a_hundred_mounts

@@ -14,6 +14,7 @@
 DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUS=/sys/bus/dax
 STATS=/sys/kernel/debug/daxtest
+AUTO_ONLINE=/sys/devices/system/memory/auto_online_blocks
 DT=$DIR/daxtest
 SIZE=${SIZE:-$((512 << 20))}
 MNT=
@@ -27,6 +28,10 @@ for helpers in "$DIR/../selftests/kselftest" "$DIR/../kselftest" \
 		break
 	fi
 done
+command -v ktap_print_header >/dev/null || {
+	echo "no ktap_helpers.sh: copy it here from tools/testing/selftests/kselftest" >&2
+	exit 1
+}
 
 complaints='WARNING:|BUG:|BUG at |Oops|general protection|Unable to handle|'
 complaints+='KASAN|KCSAN|UBSAN|KFENCE|ODEBUG:|refcount_t|bad page state|'
@@ -345,11 +350,12 @@ setup() {
 	mountpoint -q /sys/kernel/debug ||
 		mount -t debugfs debugfs /sys/kernel/debug
 	# so that it can be taken offline again
-	echo online_movable >/sys/devices/system/memory/auto_online_blocks
+	read -r ONLINE <$AUTO_ONLINE
+	echo online_movable >$AUTO_ONLINE
 	T=$(mktemp -d)
 	MNT=$T/mnt
 	mkdir "$MNT"
-	trap 'tidy; rm -rf "$T"' EXIT
+	trap 'tidy; rm -rf "$T"; echo "$ONLINE" >$AUTO_ONLINE' EXIT
 	DEV=${DEV:-$(find_device)} || skip_all "no dynamic dax device"
 	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
 	ALIGN=$(<"$BUS/devices/$DEV/align")

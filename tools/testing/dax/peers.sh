@@ -101,8 +101,9 @@ dax_kmem_hotplug() {
 	esac
 	[ -e "$script" ] || skip "no dax-kmem-hotplug"
 	for dir in "$DIR/../selftests/kselftest" "$DIR/../kselftest" \
-		   "$DIR/kselftest"; do
-		[ ! -e "$dir/ktap_helpers.sh" ] || ln -sfn "$dir" "$T/kselftest"
+		   "$DIR/kselftest" "$DIR"; do
+		[ -e "$T/kselftest" ] || [ ! -e "$dir/ktap_helpers.sh" ] ||
+			ln -s "$dir" "$T/kselftest"
 	done
 	mkdir "$T/dax"
 	cp "$script" "$T/dax"

@@ -439,9 +439,11 @@ removal_of_the_region_driver() { removed_with module; }
 
 # while_going COMMAND...: again and again, until the file is gone
 while_going() {
+	local done=0
 	while [ -e "$T/go" ]; do
-		"$@"
+		! "$@" || done=$((done + 1))
 	done 2>/dev/null
+	echo $done >"$T/$1.done"
 }
 
 create_and_delete() {
@@ -450,8 +452,8 @@ create_and_delete() {
 }
 
 shrink_and_grow() {
-	printf 0 >"$BUS/devices/$DEV/size"
-	printf %s "$SIZE" >"$BUS/devices/$DEV/size"
+	printf 0 >"$BUS/devices/$DEV/size" &&
+		printf %s "$SIZE" >"$BUS/devices/$DEV/size"
 }
 
 read_mappings() {
@@ -463,7 +465,7 @@ read_mappings() {
 
 # Nothing is left in between, and nobody waits for another who waits for him
 devices_come_while_the_region_goes() {
-	local hmem=/sys/bus/platform/drivers/hmem parent i
+	local hmem=/sys/bus/platform/drivers/hmem parent i done
 
 	REGION=$(region_of "$DEV")
 	parent=${REGION%/dax_region}
@@ -483,6 +485,10 @@ devices_come_while_the_region_goes() {
 	done
 	rm "$T/go"
 	wait
+	for i in create_and_delete shrink_and_grow read_mappings; do
+		read -r done <"$T/$i.done"
+		[ "$done" -gt 0 ] || fail "$i never worked"
+	done
 	# as it was at boot
 	store $hmem/unbind "$parent"
 	store $hmem/bind "$parent"

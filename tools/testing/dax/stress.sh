@@ -109,7 +109,16 @@ seldom() {
 
 ram_user() { seldom ram; }
 
-mount_and_mkfile() {
+# unlocked COMMAND...: for the background, where it must not keep the lock
+unlocked() {
+	[ -z "${lock:-}" ] || exec {lock}>&- {gate}>&-
+	exec "$@"
+}
+
+# A mount with a file, and processes that have begun to use it
+storms_on_a_mount() {
+	local start=${EPOCHREALTIME/./} t
+
 	if ! mnt "$DEV" "revoke=$1" 2>/dev/null; then
 		count mount_refused
 		sleep 0.1
@@ -117,20 +126,24 @@ mount_and_mkfile() {
 	fi
 	count mount
 	did mkfile mkfile "$MNT/f" 16M 0:0:16M || :
+	unlocked "$DT" iostorm "$MNT/f" 2 1 >"$T/storm.io" 2>/dev/null &
+	IO=$!
+	unlocked "$DT" faultstorm "$MNT/f" 2 1 >"$T/storm.fault" 2>/dev/null &
+	FAULT=$!
+	# the more time it took, the longer will these take to begin
+	t=$((${EPOCHREALTIME/./} - start))
+	sleep "$((t / 1000000)).$(printf %06d $((t % 1000000)))"
 }
 
 mounter() {
-	local how alone
+	local how alone IO FAULT
 
 	how=$(shuf -n 1 -e careful ignore return0 delay:20)
 	# where it takes long to start a program it would be too late each time
 	alone=$(shuf -n 1 -e alone '')
-	$alone mount_and_mkfile "$how" || return 0
-	"$DT" iostorm "$MNT/f" 1 1 >"$T/storm.io" 2>/dev/null &
-	if "$DT" faultstorm "$MNT/f" 1 1 >"$T/storm.fault" 2>/dev/null; then
-		tally fault
-	fi
-	wait $! && tally io
+	$alone storms_on_a_mount "$how" || return 0
+	wait $IO && tally io
+	wait $FAULT && tally fault
 	[ "$(stat_of lost)" = 0 ] || count mount_lost
 	until umount "$MNT" 2>/dev/null; do
 		sleep 0.1
