@@ -303,6 +303,10 @@ everything_at_once() {
 		region=(region_{gone,back})
 		workers+=(region_reloader)
 	}
+	# which would do little else than start programs for each change
+	if udevadm control --stop-exec-queue 2>/dev/null; then
+		trap 'udevadm control --start-exec-queue; udevadm settle' EXIT
+	fi
 	mkdir "$T/created.mnt"
 	: >"$T/lock"
 	: >"$T/lock.gate"
