@@ -35,19 +35,7 @@ namespace() {
 	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
 	PMEM=$(jq -r '[.. | objects | .chardev // .blockdev // empty][0]' \
 		"$T/ns")
-	[ "$mode" != devdax ] || PMEM=$(retry static_device)
-}
-
-# static_device: the dax device of the namespace, as soon as there is one
-static_device() {
-	local dev
-	for dev in "$BUS"/devices/dax*; do
-		dev=${dev##*/}
-		[ -e "$BUS/devices/$dev" ] && is_static "$dev" || continue
-		echo "$dev"
-		return 0
-	done
-	return 1
+	[ "$mode" != devdax ] || PMEM=dax${NS#namespace}
 }
 
 # static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
@@ -142,8 +130,8 @@ memory_that_needs_a_command() {
 	ns=$(namespace_on virtio) || skip "no virtio-pmem device"
 	modprobe -q dax_pmem || skip "no dax_pmem"
 	ndctl create-namespace -f -e "$ns" -m devdax >"$T/ns"
-	PMEM=$(jq -r .chardev "$T/ns")
-	[ -e "$BUS/devices/$PMEM" ] || PMEM=$(retry static_device)
+	PMEM=dax${ns#namespace}
+	retry test -e "$BUS/devices/$PMEM"
 	mode "$PMEM" devdax
 	"$DT" mfill "/dev/$PMEM" 1 0 4M
 	unbind "$PMEM"
