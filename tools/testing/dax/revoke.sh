@@ -439,11 +439,11 @@ removal_of_the_region_driver() { removed_with module; }
 
 # while_going COMMAND...: again and again, until the file is gone
 while_going() {
-	local done=0
+	local times=0
 	while [ -e "$T/go" ]; do
-		! "$@" || done=$((done + 1))
+		! "$@" || times=$((times + 1))
 	done 2>/dev/null
-	echo $done >"$T/$1.done"
+	echo $times >"$T/$1.times"
 }
 
 create_and_delete() {
@@ -465,7 +465,7 @@ read_mappings() {
 
 # Nothing is left in between, and nobody waits for another who waits for him
 devices_come_while_the_region_goes() {
-	local hmem=/sys/bus/platform/drivers/hmem parent i done
+	local hmem=/sys/bus/platform/drivers/hmem parent i times
 
 	REGION=$(region_of "$DEV")
 	parent=${REGION%/dax_region}
@@ -486,8 +486,8 @@ devices_come_while_the_region_goes() {
 	rm "$T/go"
 	wait
 	for i in create_and_delete shrink_and_grow read_mappings; do
-		read -r done <"$T/$i.done"
-		[ "$done" -gt 0 ] || fail "$i never worked"
+		read -r times <"$T/$i.times"
+		[ "$times" -gt 0 ] || fail "$i never worked"
 	done
 	# as it was at boot
 	store $hmem/unbind "$parent"
