@@ -311,6 +311,12 @@ in_system_ram_mode() {
 	# taking it offline needs nobody's help
 	mode "$DEV" famfs
 	is "$((pfn * 8 - start / 512)) 8" badblocks
+	# who goes back there is warned, and it is not forgotten
+	mark
+	mode "$DEV" system-ram
+	log_says "$DEV: becomes System RAM with known memory errors" ||
+		fail "the log does not warn"
+	mode "$DEV" famfs
 	mnt "$DEV"
 	mkfile f 128M 0:0:128M
 	is EIO try pread "$MNT/f" $((pfn * 4096 - start)) 4096
