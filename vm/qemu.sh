@@ -54,6 +54,12 @@ while getopts k:s:m:c:t:a:q:b:din:x o; do
 	esac
 done
 shift $((OPTIND - 1))
+# first of all: whatever comes of us, what an earlier run left is not ours
+logs=$CACHE/logs/$name
+if [ -d "$logs" ]; then
+	rm -rf -- "$logs.old"
+	mv -T "$logs" "$logs.old"
+fi
 [ -f "$kernel/bzImage" ] && [ -f "$kernel/modules.sqfs" ] || die "no kernel in ${kernel:-(none given)}" \
 	"make one with: vm/kernel.sh FLAVOUR TREE"
 [ $# -gt 0 ] || [ -n "$shell" ] || die "no command for the guest"
@@ -74,12 +80,7 @@ trap '' PIPE
 
 # ---- the folder with logs, and the image with the scripts
 
-logs=$CACHE/logs/$name
 need_disk "$CACHE/logs" 200 "a guest"
-if [ -d "$logs" ]; then
-	rm -rf -- "$logs.old"
-	mv -T "$logs" "$logs.old"
-fi
 mkdir -p "$logs" "$SCRATCH/tests"
 cp "$TOP/vm/guest"/* "$SCRATCH/tests/"
 [ -z "$scripts" ] || cp -R "$scripts/." "$SCRATCH/tests/"

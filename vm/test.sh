@@ -154,9 +154,6 @@ run_suite() {
 	i) cpus=(-i) ;;
 	*) cpus=(-c "$4") ;;
 	esac
-	# what an earlier run left is not to be taken for ours
-	rm -rf -- "$CACHE/logs/test-$name.old"
-	[ ! -d "${log%/*}" ] || mv -T "${log%/*}" "$CACHE/logs/test-$name.old"
 	for again in y ''; do
 		"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
 			-n "test-$name" -- \
