@@ -29,8 +29,6 @@ drive() {
 	bench "bind_$1" "$(least "${bind[@]}")" instructions
 }
 
-least() { printf '%s\n' "$@" | sort -n | head -n 1; }
-
 # lookup N: the last page of a device of N ranges
 lookup() {
 	local start=$1 n=$2 i cost devt ranges=()

@@ -14,9 +14,7 @@ at_most() {
 	[ "${3%.*}" -le "$1" ] || fail "$2 takes $3 instructions, not $1"
 }
 
-least() { printf '%s\n' "$@" | cut -d . -f 1 | sort -n | head -n 1; }
-
-# least_of COMMAND...: of some times, as others run in between
+# least_of COMMAND...: of some times
 least_of() { least "$("$@")" "$("$@")" "$("$@")" "$("$@")" "$("$@")"; }
 
 # lookup RANGES: a translation of the last page of a device of so many ranges

@@ -15,6 +15,7 @@ DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUS=/sys/bus/dax
 STATS=/sys/kernel/debug/daxtest
 AUTO_ONLINE=/sys/devices/system/memory/auto_online_blocks
+HMEM=/sys/bus/platform/drivers/hmem
 DT=$DIR/daxtest
 SIZE=${SIZE:-$((512 << 20))}
 MNT=
@@ -91,6 +92,9 @@ put() { "$DT" try store "$1" "$2"; }
 store() {
 	{ printf %s "$2" >"$1"; } || fail "cannot write $2 to $1"
 }
+
+# least NUMBER...: whole numbers; others may have run in between
+least() { printf '%s\n' "$@" | cut -d . -f 1 | sort -n | head -n 1; }
 
 # The kernel's log
 
@@ -382,11 +386,10 @@ unmount_all() {
 
 # whole: the device as setup left it, whatever a test did to it
 whole() {
-	local dir=$BUS/devices/$DEV hmem=/sys/bus/platform/drivers/hmem
-	local align size mappings
+	local dir=$BUS/devices/$DEV align size mappings
 	[ -e "$dir" ] || {
-		[ ! -e "$hmem/$PARENT" ] || store $hmem/unbind "$PARENT"
-		store $hmem/bind "$PARENT"
+		[ ! -e "$HMEM/$PARENT" ] || store $HMEM/unbind "$PARENT"
+		store $HMEM/bind "$PARENT"
 	}
 	read -r align <"$dir/align"
 	read -r size <"$dir/size"

@@ -146,6 +146,26 @@ private_mappings() {
 	done
 }
 
+# both_lose_it: the files "a" and "b", which somebody of the same name maps
+both_lose_it() {
+	local who
+
+	unbind_now
+	mode "$DEV" devdax
+	"$DT" mfill "/dev/$DEV" 7 0 4M
+	for who in a b; do
+		tell $who r
+		is 'BUS_ADRERR *' echo "$HEARD"
+		is 'E@(IO|NXIO|OPNOTSUPP)' try pread "$MNT/$who" 0 4096
+		stop $who
+	done
+	umount "$MNT"
+	"$DT" mcheck "/dev/$DEV" 7 0 4M
+	famfs_mount
+	check_pages "$DEV"
+	umount "$MNT"
+}
+
 # Pages that are in two files at once belong to neither, and go all the same
 shared_files() {
 	local how who
@@ -158,26 +178,13 @@ shared_files() {
 			start $who "$DT" hold "$MNT/$who" 2M r
 			is 'ready OK' echo "$HEARD"
 		done
-		unbind_now
-		mode "$DEV" devdax
-		"$DT" mfill "/dev/$DEV" 7 0 4M
-		for who in a b; do
-			tell $who r
-			is 'BUS_ADRERR *' echo "$HEARD"
-			is 'E@(IO|NXIO|OPNOTSUPP)' try pread "$MNT/$who" 0 4096
-			stop $who
-		done
-		umount "$MNT"
-		"$DT" mcheck "/dev/$DEV" 7 0 4M
-		famfs_mount
-		check_pages "$DEV"
-		umount "$MNT"
+		both_lose_it
 	done
 }
 
 # The same with what a file has written, and the filesystem not written back
 shared_and_dirty() {
-	local how who
+	local how
 
 	for how in careful ignore; do
 		famfs_mount revoke=$how
@@ -188,19 +195,7 @@ shared_and_dirty() {
 		"$DT" mcheck "$MNT/b" 1 64K 64K
 		start b "$DT" hold "$MNT/b" 8K r
 		is 'ready OK' echo "$HEARD"
-		unbind_now
-		mode "$DEV" devdax
-		"$DT" mfill "/dev/$DEV" 7 0 4M
-		for who in a b; do
-			tell $who r
-			is 'BUS_ADRERR *' echo "$HEARD"
-			stop $who
-		done
-		umount "$MNT"
-		"$DT" mcheck "/dev/$DEV" 7 0 4M
-		famfs_mount
-		check_pages "$DEV"
-		umount "$MNT"
+		both_lose_it
 	done
 }
 
@@ -379,11 +374,9 @@ rmmod_under_a_mount() {
 
 # The parent goes, and takes the device with it
 
-parent_of() { basename "$(dirname "$(readlink -f "$BUS/devices/$1")")"; }
-
 take_away() {
 	case $1 in
-	region) echo "$PARENT" >$PLATFORM/hmem/unbind ;;
+	region) echo "$PARENT" >$HMEM/unbind ;;
 	platform) echo hmem_platform.0 >$PLATFORM/hmem_platform/unbind ;;
 	module) rmmod dax_hmem ;;
 	esac
@@ -391,7 +384,7 @@ take_away() {
 
 give_back() {
 	case $1 in
-	region) echo "$PARENT" >$PLATFORM/hmem/bind ;;
+	region) echo "$PARENT" >$HMEM/bind ;;
 	platform) echo hmem_platform.0 >$PLATFORM/hmem_platform/bind ;;
 	module) modprobe dax_hmem ;;
 	esac
@@ -402,8 +395,7 @@ removed_with() {
 	local how
 
 	PLATFORM=/sys/bus/platform/drivers
-	PARENT=$(parent_of "$DEV")
-	[ -e "$PLATFORM/hmem/$PARENT" ] || skip "not an hmem device"
+	[ -e "$HMEM/$PARENT" ] || skip "not an hmem device"
 	# shellcheck disable=SC2064
 	trap "give_back $1 2>/dev/null || :" EXIT
 	for how in ignore careful; do
@@ -465,12 +457,10 @@ read_mappings() {
 
 # Nothing is left in between, and nobody waits for another who waits for him
 devices_come_while_the_region_goes() {
-	local hmem=/sys/bus/platform/drivers/hmem parent i times
+	local i times
 
 	REGION=$(region_of "$DEV")
-	parent=${REGION%/dax_region}
-	parent=${parent##*/}
-	[ -e "$hmem/$parent" ] || skip "$parent is not bound to hmem"
+	[ -e "$HMEM/$PARENT" ] || skip "$PARENT is not bound to hmem"
 	mode "$DEV" none
 	touch "$T/go"
 	set +e
@@ -480,8 +470,8 @@ devices_come_while_the_region_goes() {
 	set -e
 	for i in {1..20}; do
 		sleep "0.0$((RANDOM % 10))"
-		store $hmem/unbind "$parent"
-		store $hmem/bind "$parent"
+		store $HMEM/unbind "$PARENT"
+		store $HMEM/bind "$PARENT"
 	done
 	rm "$T/go"
 	wait
@@ -490,8 +480,8 @@ devices_come_while_the_region_goes() {
 		[ "$times" -gt 0 ] || fail "$i never worked"
 	done
 	# as it was at boot
-	store $hmem/unbind "$parent"
-	store $hmem/bind "$parent"
+	store $HMEM/unbind "$PARENT"
+	store $HMEM/bind "$PARENT"
 	resize "$DEV" "$SIZE"
 	famfs_mount
 	check_pages "$DEV"

@@ -239,8 +239,6 @@ reloader() {
 	modprobe "$mod" && count "modprobe_$mod"
 }
 
-HMEM=/sys/bus/platform/drivers/hmem
-
 # what_runs PID: the programs that it waits for
 what_runs() {
 	local pid
