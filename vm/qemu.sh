@@ -134,7 +134,7 @@ drive modules "$kernel/modules.sqfs"
 drive tests "$SCRATCH/tests.sqfs"
 args+=(-device virtio-rng-pci -device virtio-serial-pci)
 args+=(-chardev "file,id=status,path=$SCRATCH/status" -device "virtserialport,chardev=status,name=fsdev.status")
-args+=(-append "console=ttyS0 root=/dev/vda rootfstype=squashfs ro init=/usr/sbin/init panic=-1 tsc=reliable \
+args+=(-append "console=ttyS0 root=/dev/vda rootfstype=squashfs ro init=/usr/sbin/init panic=-1 tsc=reliable no_timer_check \
 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 workqueue.watchdog_thresh=120 $append")
 # shellcheck disable=SC2206
 args+=($extra)

@@ -9,8 +9,8 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 
 packages=(
-	daxctl ndctl kmod udev procps util-linux mount dmsetup		# the system
-	e2fsprogs xfsprogs fdisk				# filesystems
+	daxctl ndctl cxl kexec-tools kmod udev procps util-linux mount dmsetup		# the system
+	e2fsprogs xfsprogs erofs-utils fdisk				# filesystems
 	jq fio stress-ng strace libcap2-bin			# test tools
 )
 
