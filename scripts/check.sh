@@ -7,11 +7,11 @@
 #
 # usage: scripts/check.sh [CHECK]...	(default: all)
 #
-#   CHECK	shell series files checkpatch doc sparse cocci nvdimm steps configs
+#   CHECK	shell series refresh files checkpatch doc sparse cocci nvdimm steps configs
 
 . "$(dirname "$0")/lib.sh"
 
-checks="shell series files checkpatch doc sparse cocci nvdimm steps configs"
+checks="shell series refresh files checkpatch doc sparse cocci nvdimm steps configs"
 for c; do
 	case " $checks " in
 	*" $c "*) ;;
@@ -66,6 +66,28 @@ check_shell() {
 
 check_series() {
 	"$TOP/scripts/series.sh" --check
+}
+
+# What refresh.sh writes makes the same commits again, also of files that grow.
+check_refresh() {
+	local tree=$SCRATCH/refresh.tree copy=$SCRATCH/refresh.copy file=drivers/dax/claim.c back
+	export GIT_AUTHOR_NAME=fsdev GIT_AUTHOR_EMAIL=fsdev@localhost
+	export GIT_COMMITTER_NAME=fsdev GIT_COMMITTER_EMAIL=fsdev@localhost
+	mkdir "$copy" && cd "$TOP" && git ls-files -z | xargs -0 cp --parents -t "$copy" &&
+	git clone -q --shared --no-checkout "$WORK_TREE" "$tree" && cd "$tree" &&
+	git config core.sparseCheckout true &&
+	printf '/%s\n' "$file" .gitignore >.git/info/sparse-checkout && git read-tree -mu HEAD &&
+	"$copy/scripts/refresh.sh" . "$base" && diff -r "$TOP/patches" "$copy/patches" || return 1
+
+	# lines that come, go and change, and what ed(1) takes for the end of a text
+	sed -i -e '10,19d' -e '30s/^/./' -e '31s/.*/./' "$file" && git commit -q -a -m "dax: one" &&
+	sed -i -e '5a\' -e '..' -e '40d' "$file" && git commit -q -a -m "dax: two" &&
+	"$copy/scripts/refresh.sh" . "$base" && "$copy/scripts/tree.sh" --bare "$SCRATCH/refresh.git" || return 1
+	for back in "" ~1 ~2; do
+		[ "$(git rev-parse "HEAD$back^{tree}")" = \
+			"$(git -C "$SCRATCH/refresh.git" rev-parse "fsdev$back^{tree}")" ] ||
+			{ echo "the patches do not make the tree of HEAD$back"; return 1; }
+	done
 }
 
 # Each kernel file of the repository belongs to a patch.

@@ -13,7 +13,7 @@ packages() {
 	case $1 in
 	build)
 		echo "git make gcc libc6-dev= bc flex bison libelf-dev= libssl-dev= ccache cpio kmod"
-		echo "rsync xz-utils=xz zstd perl python3 ca-certificates= debian-archive-keyring="
+		echo "ed rsync xz-utils=xz zstd perl python3 ca-certificates= debian-archive-keyring="
 		;;
 	guest)
 		echo "qemu-system-x86=qemu-system-x86_64 mmdebstrap squashfs-tools=mksquashfs"

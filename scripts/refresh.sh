@@ -55,6 +55,44 @@ message() {
 	{ if (blank) print ""; blank = 0; n++; print }'
 }
 
+# is_new PATH: a commit before has brought it
+is_new() {
+	cut -d' ' -f2- "$SCRATCH/new-files" | grep -qxF -- "$1"
+}
+
+# is_rewritten COMMIT PATH: hardly a line is as it was
+is_rewritten() {
+	git diff-tree -r -B80%/80% --no-renames --no-commit-id --name-status "$1" -- "$2" | grep -q '^M[0-9]'
+}
+
+# new_file COMMIT MODE PATH: of the patch $out
+new_file() {
+	case $2 in
+	100644|100755) ;;
+	*) die "\"$title\" adds $3, which is not a regular file (mode $2)" "only regular files can be new" ;;
+	esac
+	case $3 in
+	*[[:space:]]*|.git*|.ci/*|vm/*|patches/*|scripts/*) bad=y ;;
+	*/*) bad= ;;
+	*) bad=y ;;
+	esac
+	[ -z "$bad" ] || die "\"$title\" adds $3, which would mix with this repository's own files" \
+		"leave it out, or give it another name"
+	printf 'New-file: %s\n' "$3" >>"$out"
+	printf '%s %s\n' "$2" "$3" >>"$SCRATCH/new-files"
+}
+
+# version_before COMMIT PATH: the ed script that makes the file of the commit
+# before from the one of this commit
+version_before() {
+	local rc=0
+	git cat-file blob "$1:$2" >"$SCRATCH/after"
+	git cat-file blob "$1^:$2" >"$SCRATCH/before"
+	printf 'Version-before: %s\n' "$2"
+	diff --ed "$SCRATCH/after" "$SCRATCH/before" || rc=$?
+	[ $rc -le 1 ] || die "\"$title\" leaves $2 without a newline at its end" "add one"
+}
+
 n=0
 while read -r commit; do
 	title=$(git log -1 --format=%s "$commit")
@@ -62,7 +100,7 @@ while read -r commit; do
 	if grep -qxF "Subject: $title" "$TOP"/patches/*/*.patch; then continue; fi
 	n=$((n + 1))
 	out=$SCRATCH/patches/$(file_name "$commit" "$n")
-	edited=()
+	edited=() grown=()
 	message "$commit" >"$SCRATCH/message"
 	if grep -qx -e --- "$SCRATCH/message"; then
 		die "\"$title\": the message has a line of three dashes, where mail tools cut it off" "reword it"
@@ -71,39 +109,29 @@ while read -r commit; do
 	git diff-tree -r -z --no-renames --no-commit-id "$commit" >"$SCRATCH/raw"
 	while IFS= read -r -d '' info; do
 		IFS= read -r -d '' path
-		read -r _ mode _ _ status <<<"$info"
+		read -r old mode _ _ status <<<"$info"
 		case $status in
 		A)
-			case $mode in
-			100644|100755) ;;
-			*) die "\"$title\" adds $path, which is not a regular file (mode $mode)" \
-				"only regular files can be new" ;;
-			esac
-			case $path in
-			*[[:space:]]*|.git*|.ci/*|vm/*|patches/*|scripts/*) bad=y ;;
-			*/*) bad= ;;
-			*) bad=y ;;
-			esac
-			[ -z "$bad" ] || die "\"$title\" adds $path, which would mix with this repository's own files" \
-				"leave it out, or give it another name"
-			printf 'New-file: %s\n' "$path" >>"$out"
-			printf '%s %s %s\n' "$commit" "$mode" "$path" >>"$SCRATCH/new-files"
+			new_file "$commit" "$mode" "$path"
 			;;
 		D)
+			! is_new "$path" || die "\"$title\" removes $path, which an earlier commit adds" \
+				"leave it out of both (git rebase -i)"
 			printf 'Removed-file: %s\n' "$path" >>"$out"
 			;;
 		*)
-			edited+=("$path")
+			if is_new "$path"; then
+				[ "$old" = ":$mode" ] || die "\"$title\" changes the mode of $path, which an earlier commit adds" \
+					"give it that mode there (git rebase -i)"
+				grown+=("$path")
+			elif is_rewritten "$commit" "$path"; then
+				printf 'Removed-file: %s\n' "$path" >>"$out"
+				new_file "$commit" "$mode" "$path"
+			else
+				edited+=("$path")
+			fi
 			;;
 		esac
-		# A new file stands here as it is at the end: nothing may touch it
-		# after the commit that brings it.
-		if [ "$status" != A ] && added=$(awk -v p="$path" '
-			substr($0, length($1) + length($2) + 3) == p { print $1; found = 1 }
-			END { exit !found }' "$SCRATCH/new-files"); then
-			die "\"$title\" changes $path, which the earlier commit \"$(git log -1 --format=%s "$added")\" adds" \
-				"a new file has to come whole in one commit: squash the change into it (git rebase -i)"
-		fi
 	done <"$SCRATCH/raw"
 	{
 		echo
@@ -115,12 +143,13 @@ while read -r commit; do
 				--unified=3 --diff-algorithm=myers --src-prefix=a/ --dst-prefix=b/ \
 				"$commit" -- "${edited[@]}" | sed '/^index [0-9a-f]*\.\.[0-9a-f]*/d'
 		fi
+		for path in "${grown[@]}"; do version_before "$commit" "$path"; done
 	} >>"$out"
 done < <(git rev-list --reverse "$base..HEAD")
 
-while read -r commit mode path; do
+while read -r mode path; do
 	mkdir -p "$SCRATCH/files/$(dirname "$path")"
-	git cat-file blob "$commit:$path" >"$SCRATCH/files/$path"
+	git cat-file blob "HEAD:$path" >"$SCRATCH/files/$path"
 	if [ "$mode" = 100755 ]; then chmod 755 "$SCRATCH/files/$path"; fi
 done <"$SCRATCH/new-files"
 
@@ -145,7 +174,7 @@ put() {
 	echo "  $2" >&2
 }
 
-while read -r _ _ path; do
+while read -r _ path; do
 	put "$SCRATCH/files/$path" "$path"
 done <"$SCRATCH/new-files"
 for p in "$SCRATCH"/patches/*.patch; do

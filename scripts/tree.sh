@@ -4,6 +4,10 @@
 # pristine base, then one per file in patches/. README.md has the format of
 # these files.
 #
+# A file that the series brings stands in this repository as the last patch
+# leaves it. Its earlier versions are made from that one, by the ed(1) scripts
+# of the patches that change it, the last one first.
+#
 # usage: scripts/tree.sh [--internal|--bare] DEST [COUNT]
 #
 #   DEST	is made, or brought up to date if an earlier run made it and nothing
@@ -30,6 +34,7 @@ count=${2:-all}
 
 [ -n "$internal" ] || "$TOP/scripts/deps.sh" build
 need_tool git git
+need_tool ed ed
 
 if [ -n "$internal" ]; then
 	name=fsdev email=fsdev@localhost
@@ -45,17 +50,18 @@ fi
 src=$("$TOP/scripts/fetch.sh")
 version=$(kernel_version "$src")
 
+series=()
+for p in "$TOP"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
+	[ ! -f "$p" ] || series+=("$p")
+done
 patches=()
 # what 7.3 has, and the series builds on
 case $version in
 7.2.*) for p in "$TOP"/patches/7.2/*.patch; do patches+=("$p"); done ;;
 esac
 before=${#patches[@]}
-for p in "$TOP"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
-	[ -f "$p" ] || continue
-	[ "$count" = all ] || [ $((${#patches[@]} - before)) -lt "$count" ] || break
-	patches+=("$p")
-done
+if [ "$count" = all ]; then count=${#series[@]}; fi
+patches+=("${series[@]:0:count}")
 
 scratch
 
@@ -150,11 +156,13 @@ commit() {
 
 # ---- the patches
 
-# split PATCH: its parts into the scratch folder
+# split PATCH: its parts into the scratch folder. grown has the names of the
+# files with an ed script, and ed-1, ed-2... are these scripts.
 split() {
-	rm -f "$SCRATCH/message" "$SCRATCH/diff" "$SCRATCH/new" "$SCRATCH/removed"
+	rm -f "$SCRATCH/message" "$SCRATCH/diff" "$SCRATCH"/ed-*
 	: >"$SCRATCH/new"
 	: >"$SCRATCH/removed"
+	: >"$SCRATCH/grown"
 	awk -v out="$SCRATCH" '
 	part == 0 && /^Subject: /      { print substr($0, 10) > (out "/message"); subject = 1; next }
 	part == 0 && /^New-file: /     { print substr($0, 11) > (out "/new"); next }
@@ -164,24 +172,52 @@ split() {
 	part == 1 && /^---$/           { part = 2; next }
 	part == 1                      { if (!body++) print "" > (out "/message")
 					 print > (out "/message"); next }
+	!text && /^Version-before: /   { print substr($0, 17) > (out "/grown"); part = 3; ed++; next }
+	part == 3                      { print > (out "/ed-" ed)
+					 if (text) text = $0 != "."
+					 else text = /^[0-9,]*[ac]$/
+					 next }
 	                               { print > (out "/diff") }
 	END {
 		if (bad != "") print "line \"" bad "\" before the first empty line is none of Subject:, New-file:, Removed-file:"
 		else if (!subject) print "it has no Subject: line"
-		else if (part != 2) print "it has no line of three dashes after the message"
+		else if (part < 2) print "it has no line of three dashes after the message"
 	}' "$1" >"$SCRATCH/error"
 	if [ -s "$SCRATCH/error" ]; then
 		die "$1: $(cat "$SCRATCH/error")" "see README.md for the format of the files in patches/"
 	fi
 }
 
-# sign_off: the message on stdin with a sign-off, as git commit -s adds it
-sign_off() {
-	awk -v sob="Signed-off-by: $name <$email>" '
-	{ print }
-	/^$/ { para++; trailers = 1; next }
-	!/^[A-Za-z][A-Za-z-]*: / && !/^[ \t]/ { trailers = 0 }
-	END { if (!para || !trailers) print ""; print sob }'
+# make_versions: each version of the files that the series brings, as
+# versions/NAME-OF-THE-PATCH/PATH in the scratch folder
+make_versions() {
+	local i p file now n versions=$SCRATCH/versions
+
+	for ((i = ${#series[@]} - 1; i >= 0; i--)); do
+		p=${series[i]}
+		split "$p"
+		n=0
+		while IFS= read -r file; do
+			now=$SCRATCH/now/$file
+			if ! [ -f "$now" ]; then
+				[ -f "$TOP/$file" ] || die "${p#"$TOP"/} changes the new file $file, which is not there" \
+					"restore it, or make refresh TREE=... from a tree that has it"
+				install -D "$TOP/$file" "$now"
+			fi
+			install -D "$now" "$versions/${p##*/}/$file"
+			n=$((n + 1))
+			{ cat "$SCRATCH/ed-$n"; printf 'w\nq\n'; } | ed -s "$now" >"$SCRATCH/error" 2>&1 ||
+				die "${p#"$TOP"/}: its ed script for $file does not fit the file here" \
+					"edit such files in a tree (make tree), and make refresh TREE=... from there"
+		done <"$SCRATCH/grown"
+		while IFS= read -r file; do
+			now=$SCRATCH/now/$file
+			[ -f "$now" ] || now=$TOP/$file
+			[ -f "$now" ] || die "${p#"$TOP"/} brings the new file $file, which is not there" \
+				"restore it, or make refresh TREE=... from a tree that has it"
+			install -D "$now" "$versions/${p##*/}/$file"
+		done <"$SCRATCH/new"
+	done
 }
 
 # fail PATCH REASON...
@@ -211,16 +247,17 @@ apply() {
 			fail "$p" "see the lines above for where"
 	fi
 	while IFS= read -r file; do
-		[ -f "$TOP/$file" ] || die "${p#"$TOP"/} brings the new file $file, which is not there" \
-			"restore it, or make refresh TREE=... from a tree that has it"
 		! git cat-file -e ":$file" 2>/dev/null ||
 			fail "$p" "it brings $file, and the tree already has one"
+	done <"$SCRATCH/new"
+	cat "$SCRATCH/new" "$SCRATCH/grown" | while IFS= read -r file; do
 		mode=100644
 		if [ -x "$TOP/$file" ]; then mode=100755; fi
-		blob=$(git hash-object -w --no-filters -- "$TOP/$file")
+		blob=$(git hash-object -w --no-filters -- "$SCRATCH/versions/${p##*/}/$file")
 		git update-index --add --cacheinfo "$mode,$blob,$file"
-	done <"$SCRATCH/new"
-	sign_off <"$SCRATCH/message" >"$SCRATCH/signed"
+	done
+	git interpret-trailers --no-divider --trailer "Signed-off-by: $name <$email>" \
+		<"$SCRATCH/message" >"$SCRATCH/signed"
 	tree=$(git write-tree)
 	head=$(commit $((date += 60)) "$name" "$email" "$dest_git" "$tree" -p "$head" <"$SCRATCH/signed")
 }
@@ -275,8 +312,8 @@ fi
 
 # Nothing to do if the last run made just this. (Not worth it for a bare one.)
 input=$({
-	echo "$base $name $email"
-	for p in "${patches[@]}"; do
+	echo "$base $name $email ${#patches[@]}"
+	for p in "${patches[@]}" "${series[@]}"; do
 		echo "$p"
 		cat "$p"
 		sed -n '/^$/q; s/^New-file: //p' "$p" | while IFS= read -r file; do
@@ -301,6 +338,7 @@ date=$(git log -1 --format=%ct "$base")
 if [ ${#patches[@]} -gt 0 ]; then
 	say "applying ${#patches[@]} patches to Linux $version"
 	git read-tree "$base"
+	make_versions
 	n=0
 	for p in "${patches[@]}"; do
 		n=$((n + 1))
