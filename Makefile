@@ -14,7 +14,7 @@ help:
 	@echo 'make series DEST=dir    the series as mails, for git am'
 	@echo 'make refresh TREE=dir   take the commits of such a tree back into patches/'
 	@echo 'make shell              an interactive guest'
-	@echo 'make update             look for a newer 7.3.x and newer guest packages'
+	@echo 'make update             look for a newer 7.3.x, newer guest packages and QEMU'
 	@echo 'make clean              remove all that was downloaded and built'
 	@echo
 	@echo 'KERNEL_SRC=dir          on any of them: this kernel tree instead of fetching one'
@@ -51,6 +51,7 @@ update:
 	@scripts/deps.sh
 	@scripts/fetch.sh --update >/dev/null
 	@vm/rootfs.sh --update >/dev/null
+	@vm/emulator.sh --update >/dev/null
 
 clean:
 	@scripts/clean.sh

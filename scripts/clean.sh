@@ -8,5 +8,5 @@
 [ -d "$CACHE" ] || exit 0
 say "removing what is ours in $CACHE"
 cd "$CACHE"
-rm -rf -- apt src base.git trees tests rootfs ccache logs tmp kvm-* results.* ./*.lock
+rm -rf -- apt src base.git trees tests rootfs emulator ccache logs tmp kvm-* results.* ./*.lock
 rmdir --ignore-fail-on-non-empty -- "$CACHE"

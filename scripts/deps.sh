@@ -16,7 +16,7 @@ packages() {
 		echo "ed rsync xz-utils=xz zstd perl python3 ca-certificates= debian-archive-keyring="
 		;;
 	guest)
-		echo "qemu-system-x86=qemu-system-x86_64 mmdebstrap squashfs-tools=mksquashfs"
+		echo "mmdebstrap squashfs-tools=mksquashfs"
 		[ "$(id -u)" = 0 ] || echo "uidmap=newuidmap"
 		;;
 	check)

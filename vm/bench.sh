@@ -14,6 +14,7 @@ lock "$CACHE/test.lock"
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 "$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0
 "$TOP/vm/rootfs.sh" >/dev/null
+"$TOP/vm/emulator.sh" >/dev/null
 export TEST_MODULES=$WORK_TREE/tools/testing/dax/modules
 ours=$("$TOP/vm/kernel.sh" lean "$WORK_TREE")
 theirs=$(TEST_HEADER=$TOP/vm/mainline-compat.h "$TOP/vm/kernel.sh" lean "$BASE_TREE")

@@ -10,6 +10,7 @@ need_machine
 lock "$CACHE/test.lock"
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 "$TOP/vm/rootfs.sh" >/dev/null
+"$TOP/vm/emulator.sh" >/dev/null
 scratch
 start_and_wait "$TOP/vm/kernel.sh" lean "$WORK_TREE" >/dev/null
 kernel=$("$TOP/vm/kernel.sh" lean "$WORK_TREE")

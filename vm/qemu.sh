@@ -23,7 +23,6 @@
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
-arguments=("$@")
 # a guest must not hold the locks of whoever starts it
 for fd in /proc/$$/fd/*; do
 	fd=${fd##*/}
@@ -63,7 +62,6 @@ fi
 [ -f "$kernel/bzImage" ] && [ -f "$kernel/modules.sqfs" ] || die "no kernel in ${kernel:-(none given)}" \
 	"make one with: vm/kernel.sh FLAVOUR TREE"
 [ $# -gt 0 ] || [ -n "$shell" ] || die "no command for the guest"
-need_tool qemu-system-x86_64 qemu-system-x86
 need_tool mksquashfs squashfs-tools
 case $mem in
 *G) mib=$((${mem%G} * 1024)) ;;
@@ -74,6 +72,7 @@ esac
 # certain is less.
 need_mem $((mib * 3 / 4 + 300)) "a guest of $mem"
 rootfs=$("$TOP/vm/rootfs.sh")
+emulator=$("$TOP/vm/emulator.sh")
 scratch
 # it clears up also when nobody reads any more what it says
 trap '' PIPE
@@ -98,7 +97,7 @@ kvm_works() {
 	result=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
 	if ! [ -f "$result" ]; then
 		if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ] &&
-		   timeout -k 2 20 qemu-system-x86_64 "${args[@]}" -accel kvm -cpu host -m 512M \
+		   timeout -k 2 20 "$emulator" "${args[@]}" -accel kvm -cpu host -m 512M \
 			-kernel "$kernel/bzImage" -append "panic=-1 root=/dev/none" \
 			</dev/null >/dev/null 2>&1; then
 			echo yes
@@ -142,7 +141,7 @@ args+=($extra)
 if [ -n "$shell" ]; then
 	[ -t 0 ] || die "a shell needs a terminal"
 	say "Ctrl-A X ends the guest at once"
-	qemu-system-x86_64 "${args[@]}" -chardev stdio,id=con,mux=on,signal=off \
+	"$emulator" "${args[@]}" -chardev stdio,id=con,mux=on,signal=off \
 		-serial chardev:con -mon chardev=con
 	exit
 fi
@@ -157,7 +156,7 @@ args+=(-serial "file:$logs/console.log"
 mkfifo "$SCRATCH/out"
 cat <"$SCRATCH/out" &
 reader=$!
-setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" </dev/null >"$logs/qemu.log" 2>&1 &
+setpriv --pdeathsig KILL "$emulator" "${args[@]}" </dev/null >"$logs/qemu.log" 2>&1 &
 qemu=$!
 trap 'kill -KILL "$qemu" 2>/dev/null || :; clean_up' EXIT
 
@@ -212,14 +211,6 @@ elif [ -n "$hung" ]; then
 	show_console 40
 	exit 124
 elif ! [ -s "$SCRATCH/status" ]; then
-	# QEMU before 8.1, with a thread for each processor, can go on executing
-	# a breakpoint that the kernel put into its code and took out again.
-	if [ -z "${FSDEV_RETRIED:-}" ] && grep -q 'Oops: int3' "$logs/console.log"; then
-		warn "the emulator executed stale code while the guest booted; booting it once more"
-		rm -rf -- "$SCRATCH"
-		export FSDEV_RETRIED=y
-		exec "$0" "${arguments[@]}"
-	fi
 	printf 'error: the guest ended before it had booted\n' >&2
 	show_console 40
 	exit 125

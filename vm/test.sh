@@ -41,6 +41,7 @@ lock "$CACHE/test.lock"
 scratch
 start_and_wait "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 start_and_wait "$TOP/vm/rootfs.sh" >/dev/null
+start_and_wait "$TOP/vm/emulator.sh" >/dev/null
 tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 
 results=$SCRATCH/results
@@ -142,7 +143,7 @@ suite() {
 }
 
 run_suite() {
-	local name=$1 kernel out rc log env='' cpus again
+	local name=$1 kernel out rc log env='' cpus
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
 	out=$CACHE/logs/test-$name.out
@@ -154,15 +155,9 @@ run_suite() {
 	i) cpus=(-i) ;;
 	*) cpus=(-c "$4") ;;
 	esac
-	for again in y ''; do
-		"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
-			-n "test-$name" -- \
-			"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
-		# see vm/qemu.sh: a fault of QEMU before 8.1, which is not ours
-		[ -n "$again" ] && [ $rc -ge 124 ] && grep -q 'Oops: int3' "$log" || break
-		echo "# suite $name: the emulator executed stale code; all of it once more"
-		rc=0
-	done
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
+		-n "test-$name" -- \
+		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
 	mkdir -p "${log%/*}"
 	count "$name" "$6" "$out"
 	echo "# suite $name ended after $(cat "$CACHE/logs/test-$name/seconds" 2>/dev/null || echo ?) s"
