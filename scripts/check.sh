@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What a maintainer runs on a series before taking it: checkpatch, kernel-doc,
-# sparse, coccicheck, the objects concerned after each patch with W=1, and whole
+# the pages of the documentation, sparse, coccicheck, the objects concerned after each patch with W=1, and whole
 # kernels without some of the options. Messages that the base gives as well do
 # not count.
 #
 # usage: scripts/check.sh [CHECK]...	(default: all)
 #
-#   CHECK	shell series refresh files checkpatch doc sparse cocci nvdimm steps configs
+#   CHECK	shell complaints series refresh files checkpatch doc htmldocs sparse
+#		cocci nvdimm steps configs
 
 . "$(dirname "$0")/lib.sh"
 
-checks="shell series refresh files checkpatch doc sparse cocci nvdimm steps configs"
+checks="shell complaints series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs"
 for c; do
 	case " $checks " in
 	*" $c "*) ;;
@@ -62,6 +63,11 @@ check_shell() {
 	done < <(cd "$TOP" && find scripts vm .ci tools -type f)
 	# variables are there for the scripts that source, or are sourced by, this one
 	shellcheck -S warning -e SC2034 "${files[@]}"
+}
+
+# What is to be found in kernel logs, is.
+check_complaints() {
+	"$TOP/tools/testing/dax/complaints" --test
 }
 
 check_series() {
@@ -145,6 +151,57 @@ check_doc() {
 	(cd "$BASE_TREE" && PYTHONDONTWRITEBYTECODE=1 ./scripts/kernel-doc -none -Wall "${files[@]}") >"$theirs" 2>&1 || :
 	news "$theirs" "$ours" || rc=1
 	return $rc
+}
+
+# render TREE LOG PAGE...: those pages of Documentation/ that TREE has, and what
+# the series changes in Documentation/ABI, as a book of their own
+render() {
+	local tree=$1 log=$2 book f
+	shift 2
+	# beside it what the extensions of Sphinx look for, MAINTAINERS for one
+	book=$(mktemp -d "$SCRATCH/book.XXXXXX")/Documentation
+	ln -s "$tree"/* "${book%/*}" && rm "$book" && mkdir "$book"
+	{
+		printf 'Pages\n=====\n\n.. toctree::\n\n   abi\n'
+		for f; do
+			[ -f "$tree/Documentation/$f" ] || continue
+			mkdir -p "$book/$(dirname "$f")"
+			cp "$tree/Documentation/$f" "$book/$f"
+			echo "   ${f%.rst}"
+		done
+	} >"$book/index.rst"
+	mkdir "$book/ABI"
+	while read -r f; do
+		[ ! -f "$tree/$f" ] || (cd "$tree" && cp --parents "$f" "${book%/*}")
+	done < <(changed AM Documentation/ABI)
+	cd "$tree"
+	{
+		printf 'Interfaces\n==========\n\n'
+		tools/docs/get_abi.py --dir "$book/ABI" rest
+	} >"$book/abi.rst" 2>"$log.abi"
+	srctree=${book%/*} KERNELVERSION=7 sphinx-build -q -j "$JOBS" -b html -c "$tree/Documentation" \
+		-D kerneldoc_srctree="$tree" "$book" "${book%/*}/out" >"$log.all" 2>&1 ||
+		{ tail -n 20 "$log.all"; return 1; }
+	# the source files are named as in the tree, whichever it is
+	cat "$log.abi" "$log.all" | sed "s,${book%/*}/,,g; s,$tree/,,g" >"$log"
+}
+
+# The pages that the series brings or changes, and those that take text from the
+# same comments in the code.
+check_htmldocs() {
+	local pages ours
+	export PYTHONDONTWRITEBYTECODE=1
+	"$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0 || return 1
+	mapfile -t ours < <(changed AM 'Documentation/*.rst' | grep -v '/index\.rst$')
+	mapfile -t pages < <({
+		printf '%s\n' "${ours[@]}"
+		cd "$WORK_TREE"
+		grep -h '^\.\. kernel-doc:: ' "${ours[@]}" |
+			grep -rlxFf - --include='*.rst' --exclude-dir=translations Documentation
+	} | sed 's,^Documentation/,,' | sort -u)
+	render "$BASE_TREE" "$logs/htmldocs-base" "${pages[@]}" &&
+	render "$WORK_TREE" "$logs/htmldocs-ours" "${pages[@]}" &&
+	news "$logs/htmldocs-base" "$logs/htmldocs-ours"
 }
 
 # configure TREE OBJ [OPTION=VALUE]...: as in the guest, with all that the series
@@ -297,8 +354,9 @@ check_configs() {
 failed=()
 for c; do
 	say "check: $c"
+	started=$SECONDS
 	if ("check_$c" >"$logs/$c"); then
-		echo "ok - $c"
+		echo "ok - $c # $((SECONDS - started)) s"
 	else
 		sed 's/^/  /' "$logs/$c"
 		echo "not ok - $c"

@@ -169,7 +169,7 @@ last_steps() {
 	expect "and it mounts again" ok
 
 	title "The kernel's opinion"
-	run "dmesg | grep -E 'WARNING:|BUG:|Oops|KASAN|possible circular' | head"
+	run "dmesg | complaints | head"
 	expect "no complaints in the log" [ -z "$out" ]
 }
 
