@@ -178,34 +178,24 @@ run_suite() {
 
 # The KUnit tests, by the kernel's own runner.
 kunit() {
-	local out=$CACHE/logs/kunit.out build=$CACHE/trees/work/kunit line part n
+	local out=$CACHE/logs/kunit.out build=$CACHE/trees/work/kunit
 	need_disk "$build" 500 "the KUnit kernel"
 	mkdir -p "$CACHE/logs"
+	rm -f "$build/results.json"
 	echo "# suite kunit"
 	(
 		build_env
 		cd "$WORK_TREE"
 		PATH=$TOP/vm/kunit:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 nice -n 5 \
 			python3 tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=drivers/dax/tests \
-			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache gcc" --timeout=900
+			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache gcc" --timeout=900 \
+			--json="$build/results.json"
 	) </dev/null 2>&1 | tee "$out" || :
-	# one by one: these have names
-	sed -n '/===/d; s/^.*\[SKIPPED\] *\([^ ]*\).*/skip\tkunit\t\1\tsee above/p' "$out" >>"$results"
-	line=$(sed -n 's/^.*Testing complete\. Ran \([0-9]* tests.*\)/\1/p' "$out" | tail -n 1)
-	if [ -z "$line" ]; then
+	if ! [ -f "$build/results.json" ] || ! "$TOP/vm/kunit/results.py" "$build/results.json" >"$results.kunit"; then
 		result fail kunit "KUnit tests" "they did not run to the end: $out"
 		return
 	fi
-	for part in passed failed crashed errors; do
-		n=$(printf %s "$line" | sed -n "s/.*$part: \([0-9]*\).*/\1/p")
-		for ((; ${n:-0} > 0; n--)); do
-			case $part in
-			passed) printf 'pass\tkunit\ta test\t\n' ;;
-			*) printf 'fail\tkunit\ta test\t%s: see above\n' "$part" ;;
-			esac
-		done
-	done >>"$results"
-	if [ "${line%% *}" = 0 ]; then result fail kunit "KUnit tests" "there were none"; fi
+	cat "$results.kunit" >>"$results"
 	if "$TOP/vm/splat.sh" "$build/test.log" >"$CACHE/logs/kunit.splat" 2>&1; then
 		result pass kunit "no complaint in the kernel log"
 	else
