@@ -3,14 +3,25 @@
 # What things cost, in instructions (the guest's clock counts them), with the
 # series and without: bench.sh of tools/testing/dax in one guest each.
 #
-# usage: vm/bench.sh
+# usage: vm/bench.sh [-l]
+#
+#   -l	a part of "make test": holds the figures against vm/limits, each of which
+#	is a test
 #
 # bench.sh prints lines of "bench NAME VALUE UNIT"; all others are comments.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
+limits=
+case ${1:-} in
+'') ;;
+-l) limits=y ;;
+*) die "usage: $0 [-l]" ;;
+esac
+
 "$TOP/scripts/deps.sh"
-lock "$CACHE/test.lock"
+# "make test" has it
+[ -n "$limits" ] || lock "$CACHE/test.lock"
 "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 "$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0
 "$TOP/vm/rootfs.sh" >/dev/null
@@ -62,5 +73,29 @@ END {
 		printf "%-36s %14s %14s %8s  %s\n", o, (o in ours) ? ours[o] : "-", \
 			(o in theirs) ? theirs[o] : "-", r, unit[o]
 	}
-}' "$CACHE/logs/bench-ours.lines" "$CACHE/logs/bench-mainline.lines"
+}' "$CACHE/logs/bench-ours.lines" "$CACHE/logs/bench-mainline.lines" | sed "s/^/${limits:+# }/"
+[ -n "$limits" ] || exit $rc
+
+# ---- the limits
+
+# a line that cannot be read must not be one that holds
+awk -F '\t' '!/^#/ && NF && !(NF == 3 && $2 ~ /^(series|mainline):./ && $3 + 0 > 0) {
+	print FILENAME ": " $0; bad = 1
+} END { exit bad }' "$TOP/vm/limits" >&2 || die "vm/limits has lines that are no limits"
+awk -F '\t' '
+FILENAME ~ /ours.lines$/ { split($0, f, " "); value["series:" f[2]] = f[3]; next }
+FILENAME ~ /mainline.lines$/ { split($0, f, " "); value["mainline:" f[2]] = f[3]; next }
+!/^#/ && NF { name[++n] = $1; other[n] = $2; limit[n] = $3 }
+END {
+	print "1.." n
+	for (i = 1; i <= n; i++) {
+		mine = value["series:" name[i]]
+		its = value[other[i]]
+		good = mine > 0 && its > 0 && mine <= limit[i] * its
+		what = other[i]
+		sub(/:/, "\047s ", what)
+		printf "# %s is %s, %s is %s: %.3f of at most %s\n", name[i], mine, what, its, its > 0 ? mine / its : 0, limit[i]
+		printf "%s %d - %s beside %s\n", good ? "ok" : "not ok", i, name[i], what
+	}
+}' "$CACHE/logs/bench-ours.lines" "$CACHE/logs/bench-mainline.lines" "$TOP/vm/limits"
 exit $rc

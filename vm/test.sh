@@ -1,38 +1,39 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds all that the tests need, boots the guests that a table of suites
-# names, runs the tests in them, the KUnit tests and those of two hosts, and
-# counts. The last line is "N passed, N failed", with ", N skipped" if there
+# names, runs the tests in them, the KUnit tests and those of two hosts, holds
+# what things cost against what they cost on the base, and counts. The last line is "N passed, N failed", with ", N skipped" if there
 # were any.
 #
 # usage: vm/test.sh [-f FILE] [NAME]...
 #
 #   -f FILE	the table (default: vm/suites)
-#   NAME	these suites only; "kunit" and "hosts" are some
+#   NAME	these suites only; "kunit", "hosts" and "costs" are some
 #
 # A test that was skipped has failed, unless vm/skips names it and the reason.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 table=$TOP/vm/suites
-kunit=y hosts=y
+kunit=y hosts=y costs=y
 while getopts f: o; do
 	case $o in
-	f) table=$OPTARG kunit='' hosts='' ;;
+	f) table=$OPTARG kunit='' hosts='' costs='' ;;
 	*) die "usage: $0 [-f FILE] [NAME]..." ;;
 	esac
 done
 shift $((OPTIND - 1))
 want=" $* "
 if [ $# -gt 0 ]; then
-	kunit='' hosts=''
+	kunit='' hosts='' costs=''
 	case $want in *" kunit "*) kunit=y ;; esac
 	case $want in *" hosts "*) hosts=y ;; esac
+	case $want in *" costs "*) costs=y ;; esac
 fi
 for name; do
-	case $name in kunit|hosts) continue ;; esac
+	case $name in kunit|hosts|costs) continue ;; esac
 	grep -q "^$name	" "$table" ||
-		die "no suite is called $name" "there are: kunit hosts $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
+		die "no suite is called $name" "there are: kunit hosts costs $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
 done
 
 need_machine
@@ -218,6 +219,19 @@ hosts() {
 	count hosts hosts.sh "$out"
 }
 
+# A guest with the series and one without, whose clocks count instructions.
+costs() {
+	local out=$CACHE/logs/costs.out rc=0
+	mkdir -p "$CACHE/logs"
+	echo "# suite costs: lean kernels, with the series and without"
+	{
+		echo "# script bench.sh"
+		"$TOP/vm/bench.sh" -l || rc=$?
+		echo "# script bench.sh ended: $rc"
+	} 2>&1 | tee "$out"
+	count costs bench.sh "$out"
+}
+
 # A script that no suite runs is one that someone thinks is run.
 if [ "$table" = "$TOP/vm/suites" ]; then
 	for s in "$tests"/*.sh; do
@@ -274,6 +288,11 @@ done
 if [ -n "$hosts" ]; then
 	start hosts
 	wait $! || result fail hosts "it ran" "it died before its verdict: see above"
+fi
+# nor here: its guests take the memory of three
+if [ -n "$costs" ]; then
+	start costs
+	wait $! || result fail costs "it ran" "it died before its verdict: see above"
 fi
 
 # ---- the sum
