@@ -9,6 +9,7 @@ help:
 	@echo 'make test               all tests (SUITES="name..." for some)'
 	@echo 'make soak               the stress tests, for long (MINUTES=30)'
 	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
+	@echo 'make prove              what mainline fails at and the series does not (README=y writes it down)'
 	@echo 'make check              checkpatch, sparse and the like; each patch compiles'
 	@echo 'make tree DEST=dir      a git tree of the kernel with the series on it'
 	@echo 'make series DEST=dir    the series as mails, for git am'
@@ -31,6 +32,9 @@ soak:
 
 bench:
 	@vm/bench.sh
+
+prove:
+	@vm/prove.sh $(if $(README),-r)
 
 check:
 	@scripts/check.sh
@@ -56,4 +60,4 @@ update:
 clean:
 	@scripts/clean.sh
 
-.PHONY: help demo test soak bench check tree series refresh shell update clean
+.PHONY: help demo test soak bench prove check tree series refresh shell update clean

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the test modules need from a kernel without the series, for benchmarks
- * that compare the two: build them with KCFLAGS="-include <this file>".
+ * What the test modules need from a kernel without the series, for runs that
+ * compare the two: build them with KCFLAGS="-include <this file>".
  */
 #ifndef _MAINLINE_COMPAT_H
 #define _MAINLINE_COMPAT_H
 #if defined(__KERNEL__) && !defined(__ASSEMBLY__)
 #include <linux/dax.h>
+#include <linux/fs.h>
 
 /* The end of the device, by bisection */
 static inline u64 dax_dev_size(struct dax_device *dax_dev)
@@ -23,9 +24,27 @@ static inline u64 dax_dev_size(struct dax_device *dax_dev)
 	return pages << PAGE_SHIFT;
 }
 
-/* Benchmarks take no device away */
+/*
+ * As much as a filesystem can do by itself: for each file, take its pages out of
+ * the page tables, and out of the file if none is pinned. The walk is that of
+ * drop_caches: an inode is put when the next one is held.
+ */
 static inline void dax_unmap_super(struct super_block *sb)
 {
+	struct inode *inode, *last = NULL;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		if (!S_ISREG(inode->i_mode) || !igrab(inode))
+			continue;
+		spin_unlock(&sb->s_inode_list_lock);
+		dax_break_layout(inode, 0, LLONG_MAX, NULL);
+		iput(last);
+		last = inode;
+		spin_lock(&sb->s_inode_list_lock);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(last);
 }
 
 #endif
