@@ -126,19 +126,19 @@ judge() {
 # on_mainline NAME SUITE SCRIPT TESTS: in one guest, as far as it survives. After
 # an oops, which ends the guest, or a hang there is another one for the rest.
 on_mainline() {
-	local name t rc run=0 todo=$4 done
+	local name t rc judged run=0 todo=$4
 	while [ -n "$todo" ]; do
-		run=$((run + 1)) rc=0 done=
+		run=$((run + 1)) rc=0 judged=
 		name=prove-mainline-$1-$run
 		in_guest "$theirs" "$name" $guest_limit "$2" "$3" \
 			"TEST_TIMEOUT=$test_limit ONLY='@(${todo// /|})'" 'oops=panic' || rc=$?
 		for t in $(started "$name"); do
 			judge "$t" "$name" $rc
-			done+=" $t"
+			judged+=" $t"
 			! grep -qE "$fatal" "$SCRATCH/said.$t" || break
 		done
-		[ -n "$done" ] || return 0
-		todo=$(for t in $todo; do [[ " $done " == *" $t "* ]] || echo "$t"; done | paste -sd ' ')
+		[ -n "$judged" ] || return 0
+		todo=$(for t in $todo; do [[ " $judged " == *" $t "* ]] || echo "$t"; done | paste -sd ' ')
 	done
 }
 
