@@ -96,9 +96,10 @@ check_refresh() {
 	done
 }
 
-# Each kernel file of the repository belongs to a patch.
+# Each kernel file of the repository belongs to a patch, and README.md says to which.
 check_files() {
 	local bad
+	"$TOP/scripts/files.sh" --check || return 1
 	bad=$(cd "$TOP" && for d in drivers fs include mm lib kernel tools Documentation; do
 		[ ! -d "$d" ] || find "$d" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod*'
 	done | sort | comm -23 - <(for p in patches/[0-9]*.patch; do

@@ -195,4 +195,5 @@ for path in $old; do
 		echo "  $path removed" >&2
 	fi
 done
+"$TOP/scripts/files.sh"
 say "patches/ holds the $n commits of $tree"
