@@ -99,9 +99,21 @@ started() {
 # what nobody can go on after; and the decisive words of that, or of less
 fatal='BUG: |Oops|general protection|Kernel panic|kernel BUG at|still running after'
 splat() {
-	sed -E -n 's/.*(BUG: [^#,]*|kernel BUG at [^ !]*|general protection fault)[^#]*.*/\1/p
-		s/.*WARNING: [^ ]* at ([^ ]*).*/WARNING at \1/p
-		s/.*INFO: (task) .* (blocked) for.*/\1 \2/p' | sed 's/ *$//' | head -n 1
+	awk '
+	/WARNING: [^ ]* at / { sub(/.*WARNING: [^ ]* at /, "WARNING at "); sub(/[+,].*/, ""); warning = warning ? warning : $0 }
+	/INFO: task .* blocked for/ { blocked = "a task is blocked" }
+	bug == "" && /BUG: |kernel BUG at |general protection fault/ {
+		bug = $0
+		sub(/.*(BUG: |kernel BUG at )/, "BUG: ", bug)
+		sub(/.*general protection fault.*/, "general protection fault", bug)
+		sub(/( for address|, address|[,!]).*/, "", bug)
+	}
+	bug != "" && place == "" && /RIP: [0-9]*:[^ ]*\+0x/ { place = $0; sub(/.*RIP: [0-9]*:/, "", place); sub(/\+.*/, "", place) }
+	END {
+		if (bug != "") print bug (place == "" ? "" : " in " place)
+		else if (warning != "") print warning
+		else if (blocked != "") print blocked
+	}'
 }
 
 # judge TEST NAME RC: to what the test came in this guest, for its rows
