@@ -7,6 +7,7 @@ export KERNEL_SRC FSDEV_CACHE FSDEV_MIRROR FSDEV_ACCEL FSDEV_BOOT_LIMIT JOBS
 help:
 	@echo 'make demo               famfs mode of a dax device, shown in a guest'
 	@echo 'make test               all tests (SUITES="name..." for some)'
+	@echo 'make test-all           those, and the ones that take long'
 	@echo 'make soak               the stress tests, for long (MINUTES=30)'
 	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
 	@echo 'make prove              what mainline fails at and the series does not (README=y writes it down)'
@@ -26,6 +27,9 @@ demo:
 
 test:
 	@vm/test.sh $(SUITES)
+
+test-all: test
+	@vm/test.sh -f vm/suites.more
 
 soak:
 	@vm/soak.sh $(MINUTES)
@@ -60,4 +64,4 @@ update:
 clean:
 	@scripts/clean.sh
 
-.PHONY: help demo test soak bench prove check tree series refresh shell update clean
+.PHONY: help demo test test-all soak bench prove check tree series refresh shell update clean

@@ -146,6 +146,8 @@ kernel_version() {
 # serves every tree and configuration.
 build_env() {
 	export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
+	# the kernel has the compiler name what it reads: no second preprocessor run
+	export CCACHE_DEPEND=1
 	export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G} CCACHE_COMPRESS=1
 	export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 2026'
 	export KBUILD_BUILD_USER=fsdev KBUILD_BUILD_HOST=localhost KBUILD_BUILD_VERSION=1

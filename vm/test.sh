@@ -5,35 +5,39 @@
 # what things cost against what they cost on the base, and counts. The last line is "N passed, N failed", with ", N skipped" if there
 # were any.
 #
-# usage: vm/test.sh [-f FILE] [NAME]...
+# usage: vm/test.sh [-x] [-f FILE] [NAME]...
 #
+#   -x		all but "costs", which wants the kernel of the base as well, and
+#		"reboot"
 #   -f FILE	the table (default: vm/suites)
-#   NAME	these suites only; "kunit", "hosts" and "costs" are some
+#   NAME	these suites only; "kunit", "hosts", "costs" and "reboot" are some
 #
 # A test that was skipped has failed, unless vm/skips names it and the reason.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 table=$TOP/vm/suites
-kunit=y hosts=y costs=y
-while getopts f: o; do
+kunit=y hosts=y costs=y reboot=y
+while getopts f:x o; do
 	case $o in
-	f) table=$OPTARG kunit='' hosts='' costs='' ;;
-	*) die "usage: $0 [-f FILE] [NAME]..." ;;
+	x) costs='' reboot='' ;;
+	f) table=$OPTARG kunit='' hosts='' costs='' reboot='' ;;
+	*) die "usage: $0 [-x] [-f FILE] [NAME]..." ;;
 	esac
 done
 shift $((OPTIND - 1))
 want=" $* "
 if [ $# -gt 0 ]; then
-	kunit='' hosts='' costs=''
+	kunit='' hosts='' costs='' reboot=''
 	case $want in *" kunit "*) kunit=y ;; esac
 	case $want in *" hosts "*) hosts=y ;; esac
 	case $want in *" costs "*) costs=y ;; esac
+	case $want in *" reboot "*) reboot=y ;; esac
 fi
 for name; do
-	case $name in kunit|hosts|costs) continue ;; esac
+	case $name in kunit|hosts|costs|reboot) continue ;; esac
 	grep -q "^$name	" "$table" ||
-		die "no suite is called $name" "there are: kunit hosts costs $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
+		die "no suite is called $name" "there are: kunit hosts costs reboot $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
 done
 
 need_machine
@@ -205,6 +209,20 @@ kunit() {
 	fi
 }
 
+# Guests that go down while memory is pinned.
+reboot() {
+	local out=$CACHE/logs/reboot.out kernel rc=0
+	kernel=$("$TOP/vm/kernel.sh" lean "$WORK_TREE")
+	mkdir -p "$CACHE/logs"
+	echo "# suite reboot: lean kernel"
+	{
+		echo "# script reboot.sh"
+		"$TOP/vm/reboot.sh" -k "$kernel" -s "$tests" || rc=$?
+		echo "# script reboot.sh ended: $rc"
+	} 2>&1 | tee "$out"
+	count reboot reboot.sh "$out"
+}
+
 # Two guests on one memory.
 hosts() {
 	local out=$CACHE/logs/hosts.out kernel rc=0
@@ -237,10 +255,10 @@ if [ "$table" = "$TOP/vm/suites" ]; then
 	for s in "$tests"/*.sh; do
 		s=${s##*/}
 		case $s in
-		'*.sh'|lib.sh|bench.sh|host.sh|ktap_helpers.sh) continue ;;
+		'*.sh'|lib.sh|bench.sh|host.sh|pinned.sh|ktap_helpers.sh) continue ;;
 		esac
-		grep -v '^#' "$table" | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
-			result fail harness "a suite runs $s" "none in $table does"
+		cat "$table" "$table.more" | grep -v '^#' | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
+			result fail harness "a suite runs $s" "none in $table and $table.more does"
 	done
 fi
 
@@ -290,6 +308,10 @@ if [ -n "$hosts" ]; then
 	wait $! || result fail hosts "it ran" "it died before its verdict: see above"
 fi
 # nor here: its guests take the memory of three
+if [ -n "$reboot" ]; then
+	start reboot
+	wait $! || result fail reboot "it ran" "it died before its verdict: see above"
+fi
 if [ -n "$costs" ]; then
 	start costs
 	wait $! || result fail costs "it ran" "it died before its verdict: see above"

@@ -27,21 +27,27 @@
  * that one puts it, whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
- * notifying, revoker and shared_sb. The holder is never called under it, and of
- * other locks only that of a wait queue is taken. What keeps the holder alive
- * while it is called is the count of notifications, for which fs_put_dax()
- * waits.
+ * holder_name, dev, holder_kn, notifying, revoker and shared_sb. The holder is
+ * never called under it, and of other locks only those of a wait queue and of
+ * sysfs_notify_dirent() are taken. What keeps the holder alive while it is
+ * called is the count of notifications, for which fs_put_dax() waits, and
+ * kill_dax() as well.
  *
  * Operations take no lock: DAXDEV_ALIVE is what they test, under
- * dax_read_lock(), and kill_dax() waits for them after it has cleared it.
+ * dax_dev_read_lock() or dax_read_lock(), and kill_dax() waits for them after
+ * it has cleared it. The former sections belong to a device, and may take as
+ * long as the memory needs; the latter all devices wait for.
  */
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
+#include <linux/ctype.h>
 #include <linux/dax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
 #include <linux/wait_bit.h>
 #include "dax-private.h"
 
@@ -70,8 +76,12 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 	if (claim == DAX_FREE) {
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
+		dax_dev->holder_name[0] = '\0';
 		WRITE_ONCE(dax_dev->shared_sb, NULL);
 	}
+	/* to leave takes a moment, and shows only when it is done */
+	if (dax_dev->holder_kn && claim != DAX_LEAVING)
+		sysfs_notify_dirent(dax_dev->holder_kn);
 }
 
 /*
@@ -95,7 +105,6 @@ static int dax_take_claim(struct dax_device *dax_dev, void *holder,
 
 	WRITE_ONCE(dax_dev->holder_data, holder);
 	dax_dev->holder_ops = ops;
-	dax_dev->ever_held = true;
 	dax_set_claim(dax_dev, DAX_HELD);
 	return 0;
 }
@@ -124,7 +133,70 @@ static void dax_notify_end(struct dax_device *dax_dev)
 	wake_up_var_locked(&dax_dev->notifying, &dax_dev->lock);
 }
 
+/**
+ * dax_holder_emit() - show who has the claim on a dax device
+ * @dax_dev: the device
+ * @buf: buffer of an attribute in sysfs
+ *
+ * Return: the number of bytes in @buf.
+ */
+ssize_t dax_holder_emit(struct dax_device *dax_dev, char *buf)
+{
+	const char *name = dax_dev->holder_name;
+
+	guard(spinlock)(&dax_dev->lock);
+	if (dax_dev->claim == DAX_FREE)
+		return sysfs_emit(buf, "free\n");
+	return sysfs_emit(buf, "%s%s%s\n",
+			  dax_dev->claim == DAX_LOST ? "lost" : "held",
+			  *name ? " " : "", name);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_holder_emit);
+
+/**
+ * dax_holder_attach() - tell those who poll the claim of its changes
+ * @dax_dev: the device
+ * @dev: device with a 'holder' attribute, which is in sysfs already
+ */
+void dax_holder_attach(struct dax_device *dax_dev, struct device *dev)
+{
+	struct kernfs_node *kn = sysfs_get_dirent(dev->kobj.sd, "holder");
+
+	guard(spinlock)(&dax_dev->lock);
+	dax_dev->dev = dev;
+	dax_dev->holder_kn = kn;
+}
+
+/**
+ * dax_holder_detach() - undo dax_holder_attach()
+ * @dax_dev: the device, which may have a holder that lost it
+ */
+void dax_holder_detach(struct dax_device *dax_dev)
+{
+	struct kernfs_node *kn;
+
+	scoped_guard(spinlock, &dax_dev->lock) {
+		kn = dax_dev->holder_kn;
+		dax_dev->holder_kn = NULL;
+		dax_dev->dev = NULL;
+	}
+	sysfs_put(kn);
+}
+
 #if IS_ENABLED(CONFIG_FS_DAX)
+
+/* The name goes into a line of text, whatever a user called the source. */
+static void dax_ask_name(void *holder, const struct dax_holder_operations *ops,
+			 char *name)
+{
+	name[0] = '\0';
+	if (!ops || !ops->name)
+		return;
+	ops->name(holder, name, DAX_HOLDER_NAME_LEN);
+	for (; *name; name++)
+		if (iscntrl(*name))
+			*name = '?';
+}
 
 /**
  * fs_dax_get() - claim a character dax device for a filesystem
@@ -140,7 +212,8 @@ static void dax_notify_end(struct dax_device *dax_dev)
  *
  * Context: process context. Takes no device_lock(), so it may be called under
  * locks that a notify_failure() handler takes.
- * Return: 0, or
+ * Return:
+ * * %0 - the device is claimed
  * * %-EINVAL - @holder is NULL
  * * %-ENODEV - there is no device, or no driver is bound to it
  * * %-EOPNOTSUPP - the device is not in famfs mode (another driver is bound),
@@ -150,18 +223,25 @@ static void dax_notify_end(struct dax_device *dax_dev)
 int fs_dax_get(struct dax_device *dax_dev, void *holder,
 	       const struct dax_holder_operations *ops)
 {
+	char name[DAX_HOLDER_NAME_LEN];
+	int rc;
+
 	if (!holder)
 		return -EINVAL;
 	if (!dax_dev)
 		return -ENODEV;
 
+	dax_ask_name(holder, ops, name);
 	guard(spinlock)(&dax_dev->lock);
 	if (dax_dev->state == DAX_BOUND)
 		return -EOPNOTSUPP;
 	/* operations and a character device: only famfs mode has both */
 	if (dax_dev->state == DAX_LIVE && !(dax_dev->ops && dax_dev->fops))
 		return -EOPNOTSUPP;
-	return dax_take_claim(dax_dev, holder, ops);
+	rc = dax_take_claim(dax_dev, holder, ops);
+	if (!rc)
+		strscpy(dax_dev->holder_name, name);
+	return rc;
 }
 EXPORT_SYMBOL_GPL(fs_dax_get);
 
@@ -172,11 +252,10 @@ static void dax_put_claim(struct dax_device *dax_dev)
 	guard(spinlock)(&dax_dev->lock);
 	dax_set_claim(dax_dev, DAX_LEAVING);
 	/*
-	 * A holder should not end up here from its own handler. It can if
-	 * revoking dropped the last reference to its superblock, and then
-	 * must not wait for itself.
+	 * A holder that ends up here from its own handler has a bug, see
+	 * deactivate_super_later(), but should not wait for itself.
 	 */
-	own = dax_dev->revoker == current;
+	own = WARN_ON_ONCE(dax_dev->revoker == current);
 	wait_var_event_spinlock(&dax_dev->notifying,
 				dax_dev->notifying == own, &dax_dev->lock);
 	dax_set_claim(dax_dev, DAX_FREE);
@@ -281,19 +360,6 @@ bool dax_claim_outstanding(struct dax_device *dax_dev)
 EXPORT_SYMBOL_GPL(dax_claim_outstanding);
 
 /**
- * dax_ever_held() - did somebody claim the device since it runs?
- * @dax_dev: a dax device; killed, for an answer that stays true
- *
- * Return: true if somebody did, and may have touched its pages.
- */
-bool dax_ever_held(struct dax_device *dax_dev)
-{
-	guard(spinlock)(&dax_dev->lock);
-	return dax_dev->ever_held;
-}
-EXPORT_SYMBOL_GPL(dax_ever_held);
-
-/**
  * dax_holder_notify_failure() - tell the holder of a failure
  * @dax_dev: the device that failed
  * @off: where, in bytes from the start of the device
@@ -327,6 +393,22 @@ int dax_holder_notify_failure(struct dax_device *dax_dev, u64 off, u64 len,
 }
 EXPORT_SYMBOL_GPL(dax_holder_notify_failure);
 
+/* Nothing else may tell the administrator: the unbind itself succeeds. */
+static void dax_warn_lost(struct dax_device *dax_dev)
+{
+	char name[DAX_HOLDER_NAME_LEN];
+	struct device *dev;
+
+	scoped_guard(spinlock, &dax_dev->lock) {
+		dev = dax_dev->dev;
+		strscpy(name, dax_dev->holder_name);
+	}
+	/* what is no device of the dax bus has a driver that can say more */
+	if (dev)
+		dev_warn(dev, "taken away from %s: all access to its files fails now, unmount it before the device is bound to fsdev_dax again\n",
+			 *name ? name : "the filesystem that holds it");
+}
+
 /*
  * Let nobody in any more, and tell the holder to get out.
  * Return: false if the device was not live.
@@ -334,6 +416,7 @@ EXPORT_SYMBOL_GPL(dax_holder_notify_failure);
 static bool dax_revoke(struct dax_device *dax_dev)
 {
 	const struct dax_holder_operations *ops = NULL;
+	bool lost = false;
 	int rc;
 
 	scoped_guard(spinlock, &dax_dev->lock) {
@@ -342,10 +425,13 @@ static bool dax_revoke(struct dax_device *dax_dev)
 		dax_set_state(dax_dev, DAX_DYING);
 		if (dax_dev->claim == DAX_HELD) {
 			dax_set_claim(dax_dev, DAX_LOST);
+			lost = true;
 			ops = dax_notify_begin(dax_dev);
 			dax_dev->revoker = ops ? current : NULL;
 		}
 	}
+	if (lost)
+		dax_warn_lost(dax_dev);
 	if (!ops)
 		return true;
 
@@ -362,14 +448,16 @@ static bool dax_revoke(struct dax_device *dax_dev)
  * kill_dax() - end the use of a dax device
  * @dax_dev: the device, may be NULL or dead already
  *
- * Revokes the claim, then waits for the operations that run. When this
- * returns nothing uses the device, and no page of it is mapped that was not in
- * a file before; but those in files may still be, or be pinned.
+ * Revokes the claim, then waits for the notifications and the operations that
+ * run. When this returns nothing uses the device, the holder is not being
+ * called for it, and no page of it is mapped that was not in a file before; but
+ * those in files may still be, or be pinned.
  *
  * Because alloc_dax() returns an ERR_PTR() on error, callers keep its result
  * in a local variable first, lest an error is what they kill here.
  *
- * Context: process context, sleeps. The driver calls it once per run_dax() or
+ * Context: process context, sleeps; not under a lock that notify_failure()
+ * needs, and not from within it. The driver calls it once per run_dax() or
  * alloc_dax(); never concurrently with run_dax().
  */
 void kill_dax(struct dax_device *dax_dev)
@@ -377,8 +465,15 @@ void kill_dax(struct dax_device *dax_dev)
 	if (!dax_dev || !dax_revoke(dax_dev))
 		return;
 
-	scoped_guard(spinlock, &dax_dev->lock)
+	scoped_guard(spinlock, &dax_dev->lock) {
 		dax_set_state(dax_dev, DAX_DEAD);
+		/* it takes no new ones; a memory error can have begun before */
+		wait_var_event_spinlock(&dax_dev->notifying,
+					!dax_dev->notifying, &dax_dev->lock);
+	}
+	if (dax_dev->readers != &dax_srcu)
+		synchronize_srcu(dax_dev->readers);
+	/* those who came by way of another device, or do not know the device */
 	synchronize_srcu(&dax_srcu);
 	dax_dev->fops = NULL;
 }
@@ -394,7 +489,6 @@ void run_dax(struct dax_device *dax_dev, const struct file_operations *fops)
 	guard(spinlock)(&dax_dev->lock);
 	WARN_ON_ONCE(dax_dev->state != DAX_DEAD);
 	dax_dev->fops = fops;
-	dax_dev->ever_held = false;
 	dax_set_state(dax_dev, DAX_LIVE);
 }
 EXPORT_SYMBOL_GPL(run_dax);

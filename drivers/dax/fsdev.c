@@ -8,8 +8,8 @@
  * the name to mount.
  *
  * This driver owns the memory from probe to unbind. Unbinding is never refused
- * because a filesystem has the device; it takes the device away from it, and
- * does not let go of the memory before nobody can reach it any more.
+ * because a filesystem has the device; kill_dax() takes the device away from the
+ * filesystem, and memunmap_pages() takes the pages out of its files.
  */
 #include <linux/dax.h>
 #include <linux/io.h>
@@ -17,12 +17,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/uio.h>
-#include <linux/wait_bit.h>
 #include "bus.h"
 #include "dax-private.h"
-
-/* How often to say who keeps an unbind waiting. */
-#define FSDEV_WARN_INTERVAL (5 * HZ)
 
 /*
  * Return: how many pages from @pgoff on are contiguous, at most @nr_pages;
@@ -171,7 +167,7 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 		shared |= !dax_unmap_page(page + i);
 	}
 	/* remount and freeze keep the files from us, but not for long */
-	while (shared && !dax_unmap_holder(dev_dax->dax_dev, NULL))
+	while (shared && !dax_unmap_holder(dev_dax->dax_dev))
 		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
 	return told ? rc : 0;
 }
@@ -192,65 +188,11 @@ static const struct file_operations fsdev_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Wait until nobody has the folio, and say who it is if that takes long. */
-static void fsdev_evict_folio(struct dev_dax *dev_dax, struct folio *folio)
-{
-	unsigned long warn = jiffies + FSDEV_WARN_INTERVAL;
-
-	while (!dax_evict_folio(dev_dax->dax_dev, folio)) {
-		if (READ_ONCE(folio->mapping)) {
-			wait_var_event_timeout(&folio->page,
-					       !folio_ref_count(folio), HZ);
-		} else {
-			/* files share it, or none has it: nobody would wake us */
-			dax_unmap_holder(dev_dax->dax_dev, dev_dax->pgmap);
-			schedule_timeout_uninterruptible(HZ / 10);
-		}
-		if (time_before(jiffies, warn))
-			continue;
-		dax_warn_folio(&dev_dax->dev, folio);
-		warn = jiffies + FSDEV_WARN_INTERVAL;
-	}
-}
-
-static void fsdev_evict_pages(struct dev_dax *dev_dax, unsigned long pfn,
-			      unsigned long nr_pages)
-{
-	unsigned long end = pfn + nr_pages;
-
-	while (pfn < end) {
-		struct folio *folio = pfn_folio(pfn);
-
-		/* as large as it is now: it can only fall apart */
-		pfn += folio_nr_pages(folio);
-		/* tools/testing/nvdimm has other memory */
-		if (folio_is_zone_device(folio))
-			fsdev_evict_folio(dev_dax, folio);
-		cond_resched();
-	}
-}
-
-static void fsdev_evict_all(struct dev_dax *dev_dax)
-{
-	unsigned long pgoff = 0, nr_pages = ULONG_MAX;
-	phys_addr_t phys;
-
-	while ((phys = dax_pgoff_to_phys(dev_dax, pgoff, &nr_pages)) !=
-	       PHYS_ADDR_MAX) {
-		fsdev_evict_pages(dev_dax, PHYS_PFN(phys), nr_pages);
-		pgoff += nr_pages;
-		nr_pages = ULONG_MAX;
-	}
-}
-
 static void fsdev_stop(void *data)
 {
 	struct dev_dax *dev_dax = data;
 
 	kill_dax(dev_dax->dax_dev);
-	/* pages that nobody had are as they were made */
-	if (dax_ever_held(dev_dax->dax_dev))
-		fsdev_evict_all(dev_dax);
 }
 
 static void fsdev_clear_ops(void *data)

@@ -8,6 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/task.h>
 #include "dax_test.h"
 
 /* Long enough for what should happen, and for what should not. */
@@ -19,6 +20,7 @@
 
 /* The holder: with it, its handlers tell the test what happened. */
 struct claim_test {
+	struct kunit *test;
 	struct dax_device *dax_dev;
 	int calls;
 	u64 offset;
@@ -33,6 +35,8 @@ struct claim_test {
 struct claim_thread {
 	void (*fn)(struct claim_test *ctx);
 	struct claim_test *ctx;
+	struct task_struct *task;
+	bool started;
 	struct completion done;
 };
 
@@ -40,6 +44,7 @@ static int claim_thread_fn(void *data)
 {
 	struct claim_thread *thread = data;
 
+	WRITE_ONCE(thread->started, true);
 	thread->fn(thread->ctx);
 	complete_all(&thread->done);
 	return 0;
@@ -52,6 +57,7 @@ static void claim_join(void *data)
 
 	complete_all(&thread->ctx->leave);
 	wait_for_completion(&thread->done);
+	put_task_struct(thread->task);
 }
 
 static struct claim_thread *claim_start(struct kunit *test,
@@ -65,8 +71,10 @@ static struct claim_thread *claim_start(struct kunit *test,
 	thread->fn = fn;
 	thread->ctx = test->priv;
 	init_completion(&thread->done);
-	task = kthread_run(claim_thread_fn, thread, "dax_claim_test");
+	task = kthread_create(claim_thread_fn, thread, "dax_claim_test");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	thread->task = get_task_struct(task);
+	wake_up_process(task);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, claim_join, thread));
 	return thread;
@@ -77,6 +85,28 @@ static bool claim_ended(struct claim_thread *thread, unsigned long timeout)
 	return wait_for_completion_timeout(&thread->done, timeout);
 }
 
+static bool claim_sleeps(struct claim_thread *thread)
+{
+	return READ_ONCE(thread->started) &&
+	       READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE;
+}
+
+/*
+ * It has come to where it waits for something, and stays there. A thread that
+ * had no processor yet would look the same after any time.
+ */
+static bool claim_waits(struct claim_thread *thread)
+{
+	unsigned long end = jiffies + CLAIM_SOON;
+
+	while (!claim_sleeps(thread)) {
+		if (completion_done(&thread->done) || time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return !claim_ended(thread, CLAIM_A_WHILE);
+}
+
 /* The handler runs, or the next of them. */
 static void claim_entered(struct kunit *test)
 {
@@ -84,6 +114,19 @@ static void claim_entered(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&ctx->entered,
 							    CLAIM_SOON));
+}
+
+/* So many handlers run, as the others have returned. */
+static bool claim_notifies(struct claim_test *ctx, unsigned int nr)
+{
+	unsigned long end = jiffies + CLAIM_SOON;
+
+	while (READ_ONCE(ctx->dax_dev->notifying) != nr) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
 }
 
 static void claim_put(struct claim_test *ctx)
@@ -131,7 +174,20 @@ static const struct dax_holder_operations slow_ops = {
 	.notify_failure = slow_failure,
 };
 
-/* A holder that the loss of its last user makes go away at once. */
+/* A holder that takes its time for memory errors only. */
+static int slow_error(struct dax_device *dax_dev, u64 offset, u64 len,
+		      int mf_flags)
+{
+	if (mf_flags & MF_MEM_PRE_REMOVE)
+		return note_failure(dax_dev, offset, len, mf_flags);
+	return slow_failure(dax_dev, offset, len, mf_flags);
+}
+
+static const struct dax_holder_operations slow_error_ops = {
+	.notify_failure = slow_error,
+};
+
+/* A bad holder, that goes away at once. */
 static int put_failure(struct dax_device *dax_dev, u64 offset, u64 len,
 		       int mf_flags)
 {
@@ -140,7 +196,8 @@ static int put_failure(struct dax_device *dax_dev, u64 offset, u64 len,
 	if (!(mf_flags & MF_MEM_PRE_REMOVE))
 		return slow_failure(dax_dev, offset, len, mf_flags);
 	ctx->calls++;
-	claim_put(ctx);
+	kunit_warning_suppress(ctx->test)
+		claim_put(ctx);
 	return 0;
 }
 
@@ -178,6 +235,18 @@ static int access_failure(struct dax_device *dax_dev, u64 offset, u64 len,
 
 static const struct dax_holder_operations access_ops = {
 	.notify_failure = access_failure,
+};
+
+static void name_holder(void *holder, char *buf, size_t len)
+{
+	struct claim_test *ctx = holder;
+
+	ctx->calls++;
+	snprintf(buf, len, "fs of\na test %0*d", (int)len, 0);
+}
+
+static const struct dax_holder_operations name_ops = {
+	.name = name_holder,
 };
 
 static const struct dax_holder_operations no_ops;
@@ -229,6 +298,7 @@ static int claim_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	init_completion(&ctx->entered);
 	init_completion(&ctx->leave);
+	ctx->test = test;
 	ctx->dax_dev = dax_test_dev(test, ctx);
 	test->priv = ctx;
 	return 0;
@@ -527,17 +597,6 @@ static void lost_claim_outlives_other_drivers(struct kunit *test)
 	claim_put(ctx);
 }
 
-static void bind_forgets_former_holders(struct kunit *test)
-{
-	struct claim_test *ctx = claim_held(test, &note_ops);
-
-	claim_put(ctx);
-	kill_dax(ctx->dax_dev);
-	KUNIT_EXPECT_TRUE(test, dax_ever_held(ctx->dax_dev));
-	run_dax(ctx->dax_dev, &test_fops);
-	KUNIT_EXPECT_FALSE(test, dax_ever_held(ctx->dax_dev));
-}
-
 static void bound_does_not_touch_a_live_device(struct kunit *test)
 {
 	struct claim_test *ctx = claim_live(test);
@@ -579,6 +638,54 @@ static void kill_tells_the_holder_once(struct kunit *test)
 }
 
 /* Unbound by its next driver, which the holder has nothing to do with. */
+/* What an administrator reads of the holder. */
+static const char *claim_shown(struct kunit *test)
+{
+	struct claim_test *ctx = test->priv;
+	char *buf = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	dax_holder_emit(ctx->dax_dev, buf);
+	return buf;
+}
+
+static void holder_without_a_name_is_shown(struct kunit *test)
+{
+	struct claim_test *ctx = claim_live(test);
+
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "free\n");
+	KUNIT_ASSERT_EQ(test, fs_dax_get(ctx->dax_dev, ctx, &no_ops), 0);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "held\n");
+	kill_dax(ctx->dax_dev);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "lost\n");
+	claim_put(ctx);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "free\n");
+}
+
+static void holder_with_a_name_is_shown(struct kunit *test)
+{
+	struct claim_test *ctx = claim_held(test, &name_ops);
+	const char *shown = claim_shown(test);
+
+	KUNIT_EXPECT_EQ(test, ctx->calls, 1);
+	/* one line, as long as there is room for */
+	KUNIT_EXPECT_TRUE(test, strstarts(shown, "held fs of?a test 0"));
+	KUNIT_EXPECT_EQ(test, strlen(shown),
+			strlen("held \n") + DAX_HOLDER_NAME_LEN - 1);
+	/* a name that did not get the device is not shown */
+	KUNIT_EXPECT_EQ(test, fs_dax_get(ctx->dax_dev, test, NULL), -EBUSY);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), shown);
+	kill_dax(ctx->dax_dev);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test) + strlen("lost"),
+			   shown + strlen("held"));
+	claim_put(ctx);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "free\n");
+	claim_run_fsdev(ctx->dax_dev);
+	KUNIT_ASSERT_EQ(test, fs_dax_get(ctx->dax_dev, ctx, NULL), 0);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "held\n");
+	claim_put(ctx);
+}
+
 static void next_kill_tells_nobody(struct kunit *test)
 {
 	struct claim_test *ctx = claim_held(test, &note_ops);
@@ -639,10 +746,69 @@ static void kill_waits_for_operations(struct kunit *test)
 	int id = dax_read_lock();
 
 	kill = claim_start(test, claim_kill);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	dax_read_unlock(id);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+}
+
+static void kill_waits_for_own_operations(struct kunit *test)
+{
+	struct claim_test *ctx = claim_live(test);
+	struct claim_thread *kill;
+	int id = dax_dev_read_lock(ctx->dax_dev);
+
+	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	dax_dev_read_unlock(ctx->dax_dev, id);
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+}
+
+static void kill_does_not_wait_for_other_devices(struct kunit *test)
+{
+	struct dax_device *other = dax_test_dev(test, NULL);
+	struct claim_thread *kill;
+	int id = dax_dev_read_lock(other);
+
+	claim_live(test);
+	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	dax_dev_read_unlock(other, id);
+}
+
+/* As device mapper does: who uses the one may use the other. */
+static void kill_waits_for_users_of_stacked_devices(struct kunit *test)
+{
+	struct claim_test *ctx = claim_live(test);
+	struct dax_device *stacked = alloc_dax(NULL, NULL);
+	struct claim_thread *kill;
+	int id;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stacked);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, dax_test_free_dev,
+						  stacked));
+	id = dax_dev_read_lock(stacked);
+	KUNIT_EXPECT_EQ(test, dax_direct_access(ctx->dax_dev, 0, 1, DAX_ACCESS,
+						NULL, NULL), 1);
+	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	dax_dev_read_unlock(stacked, id);
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+}
+
+static void kill_of_a_dead_device_waits_for_nobody(struct kunit *test)
+{
+	struct claim_test *ctx = test->priv;
+	struct claim_thread *kill;
+	int id = dax_read_lock();
+	int own = dax_dev_read_lock(ctx->dax_dev);
+
+	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	dax_dev_read_unlock(ctx->dax_dev, own);
+	dax_read_unlock(id);
 }
 
 /* Notify */
@@ -723,7 +889,7 @@ static void put_waits_for_a_notify(struct kunit *test)
 	notify = claim_start(test, claim_notify);
 	claim_entered(test);
 	put = claim_start(test, claim_put);
-	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(put, CLAIM_SOON));
 	KUNIT_EXPECT_TRUE(test, claim_ended(notify, CLAIM_SOON));
@@ -739,8 +905,11 @@ static void put_waits_for_every_notify(struct kunit *test)
 	claim_entered(test);
 	claim_entered(test);
 	put = claim_start(test, claim_put);
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
+	/* one of them goes, and the other keeps it waiting */
 	complete(&ctx->leave);
-	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_notifies(ctx, 1));
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(put, CLAIM_SOON));
 	KUNIT_EXPECT_TRUE(test, claim_ended(one, CLAIM_SOON));
@@ -755,7 +924,7 @@ static void put_waits_for_the_revoke(struct kunit *test)
 	kill = claim_start(test, claim_kill);
 	claim_entered(test);
 	put = claim_start(test, claim_put);
-	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(put, CLAIM_SOON));
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
@@ -768,10 +937,31 @@ static void kill_waits_for_the_holder(struct kunit *test)
 
 	kill = claim_start(test, claim_kill);
 	claim_entered(test);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DYING);
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	claim_put(ctx);
+}
+
+/* The driver frees what a notification may still use. */
+static void kill_waits_for_every_notify(struct kunit *test)
+{
+	struct claim_test *ctx = claim_held(test, &slow_error_ops);
+	struct claim_thread *one, *two, *kill;
+
+	one = claim_start(test, claim_notify);
+	two = claim_start(test, claim_notify);
+	claim_entered(test);
+	claim_entered(test);
+	kill = claim_start(test, claim_kill);
+	complete(&ctx->leave);
+	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_EQ(test, ctx->calls, 1);
+	complete(&ctx->leave);
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	KUNIT_EXPECT_TRUE(test, claim_ended(one, CLAIM_SOON));
+	KUNIT_EXPECT_TRUE(test, claim_ended(two, CLAIM_SOON));
 	claim_put(ctx);
 }
 
@@ -779,24 +969,26 @@ static void leaving_holder_is_in_the_way_and_not_told(struct kunit *test)
 {
 	struct claim_test *ctx = claim_held(test, &slow_ops);
 	struct dax_device *dax_dev = ctx->dax_dev;
-	struct claim_thread *notify, *put;
+	struct claim_thread *notify, *put, *kill;
 
 	notify = claim_start(test, claim_notify);
 	claim_entered(test);
 	put = claim_start(test, claim_put);
-	KUNIT_EXPECT_FALSE(test, claim_ended(put, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
 
 	KUNIT_EXPECT_EQ(test, READ_ONCE(dax_dev->claim), DAX_LEAVING);
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(dax_dev));
 	KUNIT_EXPECT_EQ(test, fs_dax_get(dax_dev, &ctx->rc, NULL), -EBUSY);
 	KUNIT_EXPECT_EQ(test, dax_holder_notify_failure(dax_dev, 0, 1, 0),
 			-EOPNOTSUPP);
-	kill_dax(dax_dev);
+	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
 	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&ctx->entered));
 
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(put, CLAIM_SOON));
 	KUNIT_EXPECT_TRUE(test, claim_ended(notify, CLAIM_SOON));
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(dax_dev));
 }
 
@@ -820,7 +1012,7 @@ static void put_from_the_revoke_waits_for_others(struct kunit *test)
 	notify = claim_start(test, claim_notify);
 	claim_entered(test);
 	kill = claim_start(test, claim_kill);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(ctx->dax_dev));
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
@@ -866,16 +1058,21 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(claim_goes_from_free_to_held_to_free),
 	KUNIT_CASE(lost_claim_is_outstanding_until_put),
 	KUNIT_CASE(lost_claim_outlives_other_drivers),
-	KUNIT_CASE(bind_forgets_former_holders),
 	KUNIT_CASE(bound_does_not_touch_a_live_device),
 	KUNIT_CASE(only_a_live_device_works),
 	KUNIT_CASE(kill_tells_the_holder_once),
+	KUNIT_CASE(holder_without_a_name_is_shown),
+	KUNIT_CASE(holder_with_a_name_is_shown),
 	KUNIT_CASE(next_kill_tells_nobody),
 	KUNIT_CASE(kill_after_put_tells_nobody),
 	KUNIT_CASE(kill_of_a_dead_device_is_silent),
 	KUNIT_CASE(kill_does_without_a_handler),
 	KUNIT_CASE(holder_can_use_the_device_to_leave_it),
 	KUNIT_CASE(kill_waits_for_operations),
+	KUNIT_CASE(kill_waits_for_own_operations),
+	KUNIT_CASE(kill_does_not_wait_for_other_devices),
+	KUNIT_CASE(kill_waits_for_users_of_stacked_devices),
+	KUNIT_CASE(kill_of_a_dead_device_waits_for_nobody),
 	KUNIT_CASE(notify_tells_the_holder),
 	KUNIT_CASE(notify_of_a_dead_device),
 	KUNIT_CASE(notify_without_a_holder),
@@ -886,6 +1083,7 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(put_waits_for_every_notify),
 	KUNIT_CASE(put_waits_for_the_revoke),
 	KUNIT_CASE(kill_waits_for_the_holder),
+	KUNIT_CASE(kill_waits_for_every_notify),
 	KUNIT_CASE(leaving_holder_is_in_the_way_and_not_told),
 	KUNIT_CASE(put_from_the_revoke_does_not_deadlock),
 	KUNIT_CASE(put_from_the_revoke_waits_for_others),

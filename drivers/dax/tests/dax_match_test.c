@@ -32,6 +32,7 @@ static int match_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->dev_dax.region = &ctx->region;
 	ctx->dev_dax.dev.init_name = MATCH_ID;
+	spin_lock_init(&ctx->dev_dax.dev.driver_override.lock);
 	ctx->drv.probe = match_probe;
 	INIT_LIST_HEAD(&ctx->drv.ids);
 	test->priv = ctx;
@@ -178,6 +179,30 @@ static void id_that_is_none_is_refused(struct kunit *test)
 			-EINVAL);
 }
 
+static void set_override(struct kunit *test, const char *name)
+{
+	struct match_test *ctx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, device_set_driver_override(&ctx->dev_dax.dev,
+							 name), 0);
+}
+
+static void override_goes_before_type_and_id(struct kunit *test)
+{
+	match_register(test, DAXDRV_FSDEV_TYPE);
+	set_override(test, "dax_match_test");
+	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE,
+				      IORESOURCE_DAX_KMEM));
+	match_store(test, "new_id", MATCH_ID);
+	set_override(test, "another");
+	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
+	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_DEVICE_TYPE, 0));
+	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_KMEM_TYPE,
+				       IORESOURCE_DAX_KMEM));
+	set_override(test, "");
+	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
+}
+
 static struct kunit_case match_cases[] = {
 	KUNIT_CASE(device_dax_takes_what_is_not_for_kmem),
 	KUNIT_CASE(device_dax_stands_in_for_kmem),
@@ -190,6 +215,7 @@ static struct kunit_case match_cases[] = {
 	KUNIT_CASE(id_of_another_device_is_no_match),
 	KUNIT_CASE(removed_id_is_no_match),
 	KUNIT_CASE(id_that_is_none_is_refused),
+	KUNIT_CASE(override_goes_before_type_and_id),
 	{ }
 };
 

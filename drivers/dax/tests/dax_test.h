@@ -16,11 +16,10 @@ static inline void dax_test_free_dev(void *dax_dev)
 /* A device as the dax bus makes it: dead, and without operations. */
 static inline struct dax_device *dax_test_dev(struct kunit *test, void *private)
 {
-	struct dax_device *dax_dev = alloc_dax(private, NULL);
+	struct dax_device *dax_dev = alloc_dax_dead(private);
 	int rc;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dax_dev);
-	kill_dax(dax_dev);
 	rc = kunit_add_action_or_reset(test, dax_test_free_dev, dax_dev);
 	KUNIT_ASSERT_EQ(test, rc, 0);
 	return dax_dev;

@@ -73,6 +73,21 @@ fallocate -l 64M "$MNT/f"
 "$DT" isdax "$MNT/f"
 file _ext4_on_pmem
 
+# All of the device was mapped, by huge pages, and is free again
+unbind=()
+mode "$DEV" famfs
+for i in 1 2 3; do
+	mount -t daxtest "/dev/$DEV" "$MNT"
+	size=$(<"$BUS/devices/$DEV/size")
+	"$DT" mkfile "$MNT/f" "$size" "0:0:$size" >/dev/null
+	"$DT" scan "$MNT/f" </dev/null >/dev/null
+	[ "$(stat_of fault_pmd)" = $((size >> 21)) ]
+	umount "$MNT"
+	unbind+=("$(cost write "$BUS/drivers/fsdev_dax/unbind" "$DEV")")
+	store "$BUS/drivers/fsdev_dax/bind" "$DEV"
+done
+bench unbind_famfs_after_a_mount "$(least "${unbind[@]}")" instructions
+
 start=$(region_start "$DEV")
 for n in 1 2 16 512; do
 	lookup "$start" $n

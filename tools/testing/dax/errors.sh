@@ -335,7 +335,7 @@ bind_refused() {
 	is EINVAL put $drv/new_id "dax0.0x"
 	mode "$DEV" devdax
 	is ENODEV put $drv/bind "$DEV"
-	store $drv/new_id "$DEV"
+	is EBUSY put $drv/new_id "$DEV"
 	is devdax mode_of "$DEV"
 	is EBUSY put $drv/bind "$DEV"
 	store $drv/remove_id "$DEV"
@@ -344,7 +344,9 @@ bind_refused() {
 	store "$BUS/devices/$DEV/size" 0
 	is ENXIO put $drv/new_id "$DEV"
 	is none mode_of "$DEV"
-	# and the name is not kept
+	# the name is kept, and so has the bind that follows the reason
+	is ENXIO put $drv/bind "$DEV"
+	store $drv/remove_id "$DEV"
 	is ENODEV put $drv/bind "$DEV"
 	store "$BUS/devices/$DEV/size" "$SIZE"
 }

@@ -159,7 +159,7 @@ dirty_or_pinned_when_unmapped() {
 	stop h
 }
 
-# unbinding does not need the umount; what is mapped then is revoke.sh's case
+# unbinding does not need the umount; revoke-mappings.sh has what is mapped
 after_unbind_under_a_mount() {
 	famfs_mount
 	mkfile f 8M 0:0:8M

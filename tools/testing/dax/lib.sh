@@ -6,7 +6,11 @@
 # A test passes if every command in it succeeds, and the kernel log has no
 # complaint that was not there before. It may call skip. It finds the device
 # $DEV of $SIZE bytes in any mode, nothing mounted, and all drivers but kmem
-# loaded; it may leave a mess. $T is a directory of its own.
+# loaded; it may leave a mess, as long as the device can be made what it was. $T
+# is a directory of its own. A function that the script does not use fails, too:
+# it may be a test that somebody forgot to list.
+#
+# A script may set PIN_SECONDS, how long an unbind waits for pins.
 #
 # From the environment: DEV, SIZE, TEST_TIMEOUT (seconds for one test), ONLY
 # (a pattern: the tests to run).
@@ -16,6 +20,8 @@ BUS=/sys/bus/dax
 STATS=/sys/kernel/debug/daxtest
 AUTO_ONLINE=/sys/devices/system/memory/auto_online_blocks
 HMEM=/sys/bus/platform/drivers/hmem
+PARKED=/sys/kernel/mm/parked_memory
+PIN_TIMEOUT=/sys/module/kernel/parameters/memremap_pin_timeout
 DT=$DIR/daxtest
 SIZE=${SIZE:-$((512 << 20))}
 MNT=
@@ -34,12 +40,7 @@ command -v ktap_print_header >/dev/null || {
 	exit 1
 }
 
-complaints='WARNING:|BUG:|BUG at |Oops|general protection|Unable to handle|'
-complaints+='KASAN|KCSAN|UBSAN|KFENCE|ODEBUG:|refcount_t|bad page state|'
-complaints+='blocked for more than|soft lockup|hard LOCKUP|rcu:.*stall|'
-complaints+='possible recursive|possible circular|inconsistent lock|'
-complaints+='suspicious RCU|Invalid wait context|DEBUG_LOCKS|'
-complaints+='list_(add|del) corruption|sleeping function|scheduling while atomic'
+complaints=$("$DIR/complaints" --pattern)
 
 # Tests say with these what they want
 
@@ -356,6 +357,7 @@ setup() {
 	# so that it can be taken offline again
 	read -r ONLINE <$AUTO_ONLINE
 	echo online_movable >$AUTO_ONLINE
+	[ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "${PIN_SECONDS:-10}"
 	T=$(mktemp -d)
 	MNT=$T/mnt
 	mkdir "$MNT"
@@ -363,7 +365,9 @@ setup() {
 	DEV=${DEV:-$(find_device)} || skip_all "no dynamic dax device"
 	PARENT=$(basename "$(dirname "$(readlink -f "$BUS/devices/$DEV")")")
 	ALIGN=$(<"$BUS/devices/$DEV/align")
-	(set -e; resize "$DEV" "$SIZE") || skip_all "$DEV cannot be of $SIZE bytes"
+	# not left of ||, where bash ignores -e
+	(set -e; resize "$DEV" "$SIZE")
+	[ $? = 0 ] || skip_all "$DEV cannot be of $SIZE bytes"
 }
 
 # last_mount: in LAST, of those below $T, and nothing if there are none
@@ -401,8 +405,19 @@ whole() {
 	store "$dir/size" "$SIZE"
 }
 
+# forget_names: of $DEV, which drivers keep if they cannot bind it
+forget_names() {
+	local list
+	for list in "$BUS"/drivers/*/remove_id; do
+		echo "$DEV" >"$list"
+	done
+}
+
+# tidy: fails if the device cannot be made what it was. Not to be called where
+# bash ignores -e.
 tidy() {
-	local pid dev
+	local pid dev rc
+	[ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "${PIN_SECONDS:-10}"
 	for pid in "$T"/*.pid; do
 		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null
 	done
@@ -415,9 +430,14 @@ tidy() {
 		(unbind "$DEV")
 		rmmod kmem 2>/dev/null
 	}
-	(set -e; whole) || echo "# $DEV is not what it was"
+	forget_names
+	# not left of ||, where bash ignores -e
+	(set -e; whole)
+	rc=$?
+	[ $rc = 0 ] || echo "# $DEV is not what it was, and what follows may fail for that"
 	find "$T" -xdev -mindepth 1 -maxdepth 1 ! -name mnt \
 		-exec rm -rf --one-file-system {} +
+	return $rc
 }
 
 # The test is a process, so that one that hangs is not the end of the others
@@ -461,19 +481,45 @@ run_test() {
 	fi
 	[ $rc = 0 ] || sed 's/^/# /' "$log"
 	tidy
+	[ $? = 0 ] || rc=1
 	return $rc
 }
 
+# forgotten: the functions of the script that it names nowhere else. A test that
+# is in no list would never run, and nobody would know.
+forgotten() {
+	awk '
+	/^[ \t]*#/ { next }
+	match($0, /^[A-Za-z_0-9]+\(\)/) {
+		defined[substr($0, 1, RLENGTH - 2)]
+	}
+	{
+		n = split($0, word, /[^A-Za-z_0-9]+/)
+		for (i = 1; i <= n; i++)
+			seen[word[i]]++
+	}
+	END {
+		for (name in defined)
+			if (seen[name] == 1)
+				print name
+	}' "$0"
+}
+
 run_tests() {
-	local name rc
+	local name rc never
 
 	ktap_print_header
 	setup
 	exec {TICK}<> <(:)
+	mapfile -t never < <(forgotten)
 	# shellcheck disable=SC2046,SC2053
 	[ -z "$ONLY" ] ||
 		set -- $(for name; do [[ $name == $ONLY ]] && echo "$name"; done)
-	ktap_set_plan $#
+	ktap_set_plan $(($# + ${#never[@]}))
+	for name in "${never[@]}"; do
+		echo "# $0 has a function $name and uses it nowhere: list it, or drop it"
+		ktap_test_fail "${name//_/ } never runs"
+	done
 	for name; do
 		SECONDS=0
 		run_test "$name"

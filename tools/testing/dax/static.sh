@@ -6,37 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
-
-# namespace_on BUS: the first one of that kind of memory
-namespace_on() {
-	local dir
-	for dir in /sys/bus/nd/devices/namespace*; do
-		case $(readlink -f "$dir") in
-		*/"$1"*) ;;
-		*) continue ;;
-		esac
-		echo "${dir##*/}"
-		return 0
-	done
-	return 1
-}
-
-# namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
-namespace() {
-	local mode=$1
-	shift
-	command -v ndctl >/dev/null || skip "no ndctl"
-	modprobe -q nd_e820
-	modprobe -q nd_pmem
-	[ -e /sys/devices/platform/e820_pmem ] ||
-		skip "no pmem: boot with memmap=1G!6G, say"
-	NS=$(retry namespace_on e820_pmem)
-	umount /dev/pmem* 2>/dev/null || :
-	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
-	PMEM=$(jq -r '[.. | objects | .chardev // .blockdev // empty][0]' \
-		"$T/ns")
-	[ "$mode" != devdax ] || PMEM=dax${NS#namespace}
-}
+. "$(dirname "$0")/pmem.bash"
 
 # static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
 static_famfs() {
@@ -138,6 +108,8 @@ memory_that_needs_a_command() {
 	mark
 	is EOPNOTSUPP put "$BUS/drivers/fsdev_dax/new_id" "$PMEM"
 	log_says "$PMEM.*only safe after" || fail "the log does not say why"
+	is '*Operation not supported*' \
+		daxctl reconfigure-device --mode=famfs "$PMEM"
 	mode "$PMEM" devdax
 	"$DT" mcheck "/dev/$PMEM" 1 0 4M
 	ndctl destroy-namespace -f "$ns"
@@ -329,31 +301,6 @@ namespace_goes_away_under_a_mount() {
 	namespace_lost careful
 }
 
-# fs_on_pmem TYPE OPTIONS OF MKFS
-fs_on_pmem() {
-	local fs=$1
-	shift
-	command -v "mkfs.$fs" >/dev/null || skip "no mkfs.$fs"
-	modprobe -q "$fs" || grep -qw "$fs" /proc/filesystems || skip "no $fs"
-	namespace fsdax
-	retry test -e "/dev/$PMEM"
-	"mkfs.$fs" "$@" "/dev/$PMEM" >/dev/null 2>&1
-	mount -t "$fs" -o dax "/dev/$PMEM" "$MNT"
-	truncate -s 8M "$MNT/f"
-	fallocate -l 8M "$MNT/f"
-	# mount(8) does not tell of a filesystem that goes on without
-	"$DT" isdax "$MNT/f"
-	"$DT" mfill "$MNT/f" 1
-	"$DT" check "$MNT/f" 1
-	"$DT" fill "$MNT/f" 2
-	"$DT" mcheck "$MNT/f" 2
-	is OK "$DT" fallocate zero "$MNT/f" 1M 3M
-	"$DT" iszero "$MNT/f" 1M 3M
-	is OK "$DT" try fsync "$MNT/f"
-	rm "$MNT/f"
-	umount "$MNT"
-}
-
 # A holder that does it right, on pmem, with files in several groups
 xfs_loses_its_device() {
 	local disk
@@ -454,42 +401,25 @@ umount_while_xfs_loses_its_device() {
 	umount "$MNT"
 }
 
-# in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
-# that shares nothing and shows what is to come of it
-in_both() {
-	"$DT" "$1" "$MNT/$2" "${@:3}"
-	"$DT" "$1" "$T/$2" "${@:3}"
-}
+# Unmount takes apart what a memory error is looked up in
+umount_while_xfs_has_memory_errors() {
+	local disk first i
 
-# copies FROM TO
-copies() {
-	cp --reflink=always "$MNT/$1" "$MNT/$2"
-	cp "$T/$1" "$T/$2"
-}
-
-# same_in_both NAME...: by read(2), and in mappings
-same_in_both() {
-	local name
-
-	for name; do
-		cmp "$MNT/$name" "$T/$name"
-		"$DT" mmapcmp "$MNT/$name" "$T/$name" >/dev/null
-	done
-}
-
-pmd_faults() { grep -c 'dax_pmd_fault_done: .*NOPAGE' "$TRACE/trace" || :; }
-
-# reflinked [OPTIONS OF MKFS]: f and g share all of their blocks, until one of
-# them is written
-reflinked() {
-	fs_on_pmem xfs -q -f -m reflink=1 "$@"
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	fs_on_pmem xfs -q -f -m reflink=0,rmapbt=1
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	first=$(($(<"$disk/resource") / 4096))
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
-	fallocate -l 12M "$MNT/f"
-	"$DT" isdax "$MNT/f"
-	truncate -s 12M "$T/f"
-	in_both fill f 1
-	copies f g
-	"$DT" isdax "$MNT/g"
+	fallocate -l 64M "$MNT/f"
+	umount "$MNT"
+	for i in {1..30}; do
+		mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+		"$DT" touch "$MNT/f" $((i * 65536)) r
+		put /sys/kernel/debug/hwpoison/corrupt-pfn \
+			$((first + 60000 + i)) >"$T/put" &
+		umount "$MNT"
+		wait $!
+	done
 }
 
 # Extents that begin anywhere, and pages that are copied one by one
@@ -532,8 +462,8 @@ xfs_with_reflink() {
 	umount "$MNT"
 }
 
-# Extents at which a huge page can be mapped. It stays one, also if it is copied:
-# fs/dax.c knows no page of a huge one that others share.
+# Extents at which a huge page can be mapped. It stays one if it is copied as a
+# whole.
 xfs_with_reflink_of_huge_pages() {
 	reflinked -d su=2m,sw=1,cowextsize=512
 	trace_start fs_dax/dax_pmd_fault_done
@@ -740,4 +670,5 @@ run_tests \
 	xfs_with_reflink_in_pieces \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
-	xfs_with_a_memory_error
+	xfs_with_a_memory_error \
+	umount_while_xfs_has_memory_errors

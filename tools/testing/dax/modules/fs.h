@@ -64,6 +64,7 @@ struct dt_dev {
  * @mf: reaction to memory errors
  * @delay: milliseconds for DT_REVOKE_DELAY
  * @alloc: bytes that a file without a layout gets, or 0
+ * @all_new: each write is told that its blocks are new
  * @dead: the devices have been given back
  * @dir: statistics in debugfs
  * @stat: the statistics
@@ -79,6 +80,7 @@ struct dt_sb {
 	enum dt_mf mf;
 	unsigned int delay;
 	u64 alloc;
+	bool all_new;
 	bool dead;
 	struct dentry *dir;
 	atomic64_t stat[DT_NR_STAT];

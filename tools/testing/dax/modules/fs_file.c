@@ -41,6 +41,8 @@ static int dt_iomap_begin(struct inode *inode, loff_t pos, loff_t len,
 	iomap->addr = piece.offset;
 	if (READ_ONCE(dt_inode(inode)->unsynced))
 		iomap->flags |= IOMAP_F_DIRTY;
+	if (dt_sb(inode->i_sb)->all_new && flags & IOMAP_WRITE)
+		iomap->flags |= IOMAP_F_NEW;
 	return 0;
 }
 
@@ -150,14 +152,9 @@ static vm_fault_t dt_fault_order(struct vm_fault *vmf, unsigned int order,
 				 bool write)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
-	const struct dt_layout *layout = dt_layout(inode);
 	struct dt_sb *dts = dt_sb(inode->i_sb);
 	unsigned long pfn;
 	vm_fault_t ret;
-
-	/* Folios have one owner at most, unless they are base pages */
-	if (order && layout && layout->flags & DAXTEST_LAYOUT_SHARED)
-		return VM_FAULT_FALLBACK;
 
 	if (write) {
 		sb_start_pagefault(inode->i_sb);

@@ -124,6 +124,15 @@ static int dt_notify_failure(struct dax_device *dax_dev, u64 offset, u64 len,
 	return dt_memory_failure(dts, dev, offset, len, mf_flags);
 }
 
+/* as in /proc/mounts */
+static void dt_name(void *holder, char *buf, size_t len)
+{
+	struct dt_sb *dts = holder;
+
+	scnprintf(buf, len, "daxtest %s", dts->devs[0].name);
+}
+
 const struct dax_holder_operations dt_holder_ops = {
 	.notify_failure = dt_notify_failure,
+	.name = dt_name,
 };

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM pgmap
+
+#if !defined(_TRACE_PGMAP_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_PGMAP_H
+
+#include <linux/range.h>
+#include <linux/tracepoint.h>
+
+DECLARE_EVENT_CLASS(pgmap_parked,
+	TP_PROTO(const struct range *range, const char *name,
+		 unsigned long nr_folios),
+	TP_ARGS(range, name, nr_folios),
+	TP_STRUCT__entry(
+		__field(u64, start)
+		__field(u64, end)
+		__field(unsigned long, nr_folios)
+		__string(name, name)
+	),
+	TP_fast_assign(
+		__entry->start = range->start;
+		__entry->end = range->end;
+		__entry->nr_folios = nr_folios;
+		__assign_str(name);
+	),
+	TP_printk("%#llx-%#llx of %s: %lu folios pinned", __entry->start,
+		  __entry->end, __get_str(name), __entry->nr_folios)
+);
+
+DEFINE_EVENT(pgmap_parked, pgmap_park,
+	TP_PROTO(const struct range *range, const char *name,
+		 unsigned long nr_folios),
+	TP_ARGS(range, name, nr_folios)
+);
+
+DEFINE_EVENT(pgmap_parked, pgmap_reap,
+	TP_PROTO(const struct range *range, const char *name,
+		 unsigned long nr_folios),
+	TP_ARGS(range, name, nr_folios)
+);
+
+#endif /* _TRACE_PGMAP_H */
+
+#include <trace/define_trace.h>

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2317 # run_tests calls the tests
+#
+# Reads and writes whose buffer is not there, and does not come: nobody else
+# may have to wait for that, be it with this device or with another one.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# waiting_io read|write: a file whose I/O waits for the user's page
+waiting_io() {
+	famfs_mount
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	start io "$DIR/daxabsent" "$1" "$MNT/f"
+	is absent echo "$HEARD"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# in_time COMMAND...: it ends, and well, which cannot be said of one that waits
+# without being able to be killed
+in_time() {
+	("$@") &
+	retry gone $!
+	wait $!
+}
+
+# serve PATTERN: the page comes now, and this comes of the I/O
+serve() {
+	tell io go
+	is "$1" echo "$HEARD"
+	wait "$(<"$T/io.pid")"
+}
+
+served() {
+	waiting_io "$1"
+	serve OK
+}
+
+another_device() {
+	local dev
+
+	resize "$DEV" $((SIZE / 2))
+	waiting_io "$1"
+	in_time new_device 16M >"$T/name"
+	dev=$(<"$T/name")
+	in_time mode "$dev" famfs
+	in_time mode "$dev" devdax
+	in_time delete_device "$dev"
+	: >"$T/created"
+	serve OK
+}
+
+# some of it may have been copied before the page was missed
+same_device() {
+	waiting_io "$1"
+	in_time unbind "$DEV"
+	serve '@(ENXIO|EIO|[1-9]*)'
+	umount "$MNT"
+}
+
+served_read() { served read; }
+served_write() { served write; }
+other_device_and_read() { another_device read; }
+other_device_and_write() { another_device write; }
+same_device_and_read() { same_device read; }
+same_device_and_write() { same_device write; }
+
+# What is there of the buffer is used
+edges() {
+	famfs_mount
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	is OK "$DIR/daxabsent" edges read "$MNT/f"
+	is OK "$DIR/daxabsent" edges write "$MNT/f"
+}
+
+run_tests served_read served_write edges \
+	same_device_and_read same_device_and_write \
+	other_device_and_read other_device_and_write

@@ -1,0 +1,240 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A driver lets go of memory that somebody has pinned: the unbind ends, and the
+# memory is parked until the last pin is gone
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+
+HWPOISON=/sys/kernel/debug/hwpoison
+ROUNDS=${ROUNDS:-20}
+
+# pin_page FILE [HOW]: until "stop p"
+pin_page() { start p "$DT" pin "$1" 0 "${2:-rw}"; }
+
+# pinned_device: $DEV in devdax mode, with a pin that unbind does not wait for
+pinned_device() {
+	store $PIN_TIMEOUT 1
+	mode "$DEV" devdax
+	pin_page "/dev/$DEV" rwh
+}
+
+# parked DEVICE...: the memory of these is, and of no others
+parked() {
+	# shellcheck disable=SC2046
+	is "$*" echo $(sort $PARKED | cut -d ' ' -f 2)
+}
+
+unbind_and_park() {
+	mark
+	unbind "$DEV"
+	parked "$DEV"
+	log_says "of $DEV is parked: 1 folios are pinned" ||
+		fail "the log does not say that it is parked"
+}
+
+# refused DRIVER: to bind $DEV, and says why
+refused() {
+	mark
+	is EBUSY put "$BUS/drivers/$1/new_id" "$DEV"
+	log_says "$DEV: memory is pinned" || fail "the log does not say why"
+	put "$BUS/drivers/$1/remove_id" "$DEV" >/dev/null
+	is none mode_of "$DEV"
+}
+
+unpin() {
+	stop p
+	retry parked
+}
+
+works_again() {
+	famfs_mount
+	check_pages "$DEV"
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 7
+	"$DT" mcheck "$MNT/f" 7
+	umount "$MNT"
+	unbind "$DEV"
+	parked
+}
+
+pinned_in_devdax_mode() {
+	pinned_device
+	unbind_and_park
+	is '*'"$DEV pinned 1 for * s" cat $PARKED
+	refused fsdev_dax
+	refused device_dax
+	unpin
+	works_again
+}
+
+pinned_and_wanted_as_memory() {
+	modprobe -q kmem || skip "no kmem"
+	pinned_device
+	unbind_and_park
+	refused kmem
+	unpin
+	mode "$DEV" system-ram
+	mode "$DEV" none
+	works_again
+}
+
+buffers_of_a_ring() {
+	store $PIN_TIMEOUT 1
+	mode "$DEV" devdax
+	start r "$DT" ring "/dev/$DEV"
+	is ready echo "$HEARD"
+	unbind "$DEV"
+	parked "$DEV"
+	stop r
+	retry parked
+	works_again
+}
+
+# pinned_file OPTIONS HOW: the filesystem loses the file, and the pin stays
+pinned_file() {
+	store $PIN_TIMEOUT 1
+	famfs_mount "$1"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	pin_page "$MNT/f" "$2"
+	unbind_and_park
+	is 'E@(IO|NXIO)' "$DT" try pread "$MNT/f" 0 4096
+	# nobody waits for the pin any more
+	rm "$MNT/f"
+	umount "$MNT"
+	refused fsdev_dax
+	unpin
+	is 4096 tail -n 1 "$T/p.out"
+	works_again
+}
+
+file_4K_careful() { pinned_file revoke=careful rw; }
+file_4K_ignoring() { pinned_file revoke=ignore rw; }
+file_2M_careful() { pinned_file revoke=careful rwh; }
+file_2M_ignoring() { pinned_file revoke=ignore rwh; }
+
+# Somebody waited for the pin before the device went
+file_being_truncated() {
+	store $PIN_TIMEOUT 1
+	famfs_mount revoke=ignore
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	pin_page "$MNT/f" rw
+	"$DT" try truncate "$MNT/f" 0 >"$T/truncated" &
+	echo $! >"$T/truncate.pid"
+	retry grep -q dax_break_layout "/proc/$(<"$T/truncate.pid")/stack"
+	unbind_and_park
+	wait "$(<"$T/truncate.pid")"
+	is OK cat "$T/truncated"
+	umount "$MNT"
+	unpin
+	works_again
+}
+
+# A pin that goes in time is waited for
+short_pin() {
+	store $PIN_TIMEOUT 100
+	mode "$DEV" devdax
+	pin_page "/dev/$DEV" rwh
+	mark
+	unbind "$DEV" &
+	echo $! >"$T/unbind.pid"
+	retry log_says "waiting for 1 pinned folios of $DEV"
+	kill -0 "$(<"$T/unbind.pid")" || fail "did not wait"
+	stop p
+	wait "$(<"$T/unbind.pid")"
+	parked
+	works_again
+}
+
+# The device, its region and the drivers do not wait
+removal() {
+	store $PIN_TIMEOUT 1
+	modprobe dax_hmem
+	pinned_device
+	unbind_and_park
+	rmmod device_dax
+	rmmod fsdev_dax
+	store $HMEM/unbind "$PARENT"
+	[ ! -e "$BUS/devices/$DEV" ] || fail "$DEV is there still"
+	parked "$DEV"
+	store $HMEM/bind "$PARENT"
+	modprobe device_dax
+	modprobe fsdev_dax
+	retry test -e "$BUS/devices/$DEV"
+	refused fsdev_dax
+	unpin
+	whole
+	works_again
+}
+
+# What would reuse the memory is refused, and the rest of the region works
+resize_and_the_others() {
+	local other start
+
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/size" $((SIZE / 2))
+	other=$(new_device 64M)
+	start=$(<"$BUS/devices/$DEV/resource")
+	pinned_device
+	unbind_and_park
+	store "$BUS/devices/$DEV/size" 0
+	is EBUSY put "$BUS/devices/$DEV/mapping" \
+		"$(printf '%x-%x' "$start" $((start + (64 << 20) - 1)))"
+	mode "$other" famfs
+	mnt "$other"
+	mkfile f 4M 0:0:4M
+	"$DT" mfill "$MNT/f" 3
+	"$DT" check "$MNT/f" 3
+	umount "$MNT"
+	unpin
+	whole
+	works_again
+}
+
+memory_error() {
+	local pfn
+
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	pinned_device
+	pfn=$(($(<"$BUS/devices/$DEV/resource") / 4096))
+	unbind_and_park
+	mark
+	store $HWPOISON/corrupt-pfn $pfn
+	retry log_says "$(printf %#x $pfn).*recover"
+	parked "$DEV"
+	unpin
+	works_again
+}
+
+many_rounds() {
+	local i
+
+	store $PIN_TIMEOUT 0
+	for ((i = 0; i < ROUNDS; i++)); do
+		mode "$DEV" devdax
+		pin_page "/dev/$DEV" rwh
+		unbind "$DEV"
+		parked "$DEV"
+		refused fsdev_dax
+		unpin
+	done
+	works_again
+}
+
+[ -e $PARKED ] || skip_all "the kernel does not park memory"
+run_tests \
+	pinned_in_devdax_mode \
+	pinned_and_wanted_as_memory \
+	buffers_of_a_ring \
+	file_4K_careful \
+	file_4K_ignoring \
+	file_2M_careful \
+	file_2M_ignoring \
+	file_being_truncated \
+	short_pin \
+	removal \
+	resize_and_the_others \
+	memory_error \
+	many_rounds

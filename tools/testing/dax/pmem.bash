@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Filesystems of others, with dax on persistent memory (boot with memmap=1G!6G,
+# say). To be sourced after lib.sh and trace.bash.
+
+# namespace_on BUS: the first one of that kind of memory
+namespace_on() {
+	local dir
+	for dir in /sys/bus/nd/devices/namespace*; do
+		case $(readlink -f "$dir") in
+		*/"$1"*) ;;
+		*) continue ;;
+		esac
+		echo "${dir##*/}"
+		return 0
+	done
+	return 1
+}
+
+# namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
+namespace() {
+	local mode=$1
+	shift
+	command -v ndctl >/dev/null || skip "no ndctl"
+	modprobe -q nd_e820
+	modprobe -q nd_pmem
+	[ -e /sys/devices/platform/e820_pmem ] ||
+		skip "no pmem: boot with memmap=1G!6G, say"
+	NS=$(retry namespace_on e820_pmem)
+	umount /dev/pmem* 2>/dev/null || :
+	ndctl create-namespace -f -e "$NS" -m "$mode" "$@" >"$T/ns"
+	PMEM=$(jq -r '[.. | objects | .chardev // .blockdev // empty][0]' \
+		"$T/ns")
+	[ "$mode" != devdax ] || PMEM=dax${NS#namespace}
+}
+
+# fs_on_pmem TYPE OPTIONS OF MKFS
+fs_on_pmem() {
+	local fs=$1
+	shift
+	command -v "mkfs.$fs" >/dev/null || skip "no mkfs.$fs"
+	modprobe -q "$fs" || grep -qw "$fs" /proc/filesystems || skip "no $fs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	"mkfs.$fs" "$@" "/dev/$PMEM" >/dev/null 2>&1
+	mount -t "$fs" -o dax "/dev/$PMEM" "$MNT"
+	truncate -s 8M "$MNT/f"
+	fallocate -l 8M "$MNT/f"
+	# mount(8) does not tell of a filesystem that goes on without
+	"$DT" isdax "$MNT/f"
+	"$DT" mfill "$MNT/f" 1
+	"$DT" check "$MNT/f" 1
+	"$DT" fill "$MNT/f" 2
+	"$DT" mcheck "$MNT/f" 2
+	is OK "$DT" fallocate zero "$MNT/f" 1M 3M
+	"$DT" iszero "$MNT/f" 1M 3M
+	is OK "$DT" try fsync "$MNT/f"
+	rm "$MNT/f"
+	umount "$MNT"
+}
+
+# in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
+# that shares nothing and shows what is to come of it
+in_both() {
+	"$DT" "$1" "$MNT/$2" "${@:3}"
+	"$DT" "$1" "$T/$2" "${@:3}"
+}
+
+# copies FROM TO
+copies() {
+	cp --reflink=always "$MNT/$1" "$MNT/$2"
+	cp "$T/$1" "$T/$2"
+}
+
+# same_in_both NAME...: by read(2), and in mappings
+same_in_both() {
+	local name
+
+	for name; do
+		cmp "$MNT/$name" "$T/$name"
+		"$DT" mmapcmp "$MNT/$name" "$T/$name" >/dev/null
+	done
+}
+
+pmd_faults() { grep -c 'dax_pmd_fault_done: .*NOPAGE' "$TRACE/trace" || :; }
+
+# reflinked [OPTIONS OF MKFS]: f and g share all of their blocks, until one of
+# them is written
+reflinked() {
+	fs_on_pmem xfs -q -f -m reflink=1 "$@"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 12M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	truncate -s 12M "$T/f"
+	in_both fill f 1
+	copies f g
+	"$DT" isdax "$MNT/g"
+}

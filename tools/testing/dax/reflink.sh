@@ -1,0 +1,470 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Files that share their blocks: xfs with dax on persistent memory, and the
+# filesystem of the tests.
+# shellcheck disable=SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trace.bash"
+. "$(dirname "$0")/pmem.bash"
+
+M=$((1 << 20))
+K4=4096
+HUGE_BLOCKS="-d su=2m,sw=1,cowextsize=512"
+
+# xfs [OPTIONS OF MKFS]: made, and mounted at $MNT
+xfs() {
+	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
+	modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "no xfs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	mkfs.xfs -q -f -m reflink=1 "$@" "/dev/$PMEM" >/dev/null
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+}
+
+# two_files [OPTIONS OF MKFS]: f and g of 12 MiB share all their blocks; $T has
+# files that are what they must be
+two_files() {
+	xfs "$@"
+	fallocate -l 12M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	truncate -s 12M "$T/f"
+	in_both fill f 1
+	copies f g
+}
+
+again() {
+	umount "$MNT"
+	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
+}
+
+# holds NAME FILE OFFSET ACCESS
+holds() {
+	start "$1" "$DT" hold "$MNT/$2" "$3" "$4"
+	is 'ready OK' echo "$HEARD"
+}
+
+# told NAME LINE: and it can
+told() {
+	tell "$1" "$2"
+	is OK echo "$HEARD"
+}
+
+# written FILE OFFSET ACCESS: a word in both
+written() {
+	is OK "$DT" touch "$MNT/$1" "$2" "$3"
+	is OK "$DT" touch "$T/$1" "$2" rw
+}
+
+# A file that has a huge page keeps it when a page of that is mapped by itself
+base_page_of_a_huge_one() {
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	trace_start fs_dax/dax_pmd_fault_done
+	holds h f 2M rh
+	is 1 pmd_faults
+	is OK "$DT" touch "$MNT/f" $((2 * M + K4)) r
+	is OK "$DT" touch "$MNT/f" 2M r
+	told h r
+	same_in_both f
+	stop h
+	# nothing is left when it is gone, or clear_inode() stops right there
+	rm "$MNT/f"
+	same_in_both g
+	again
+	same_in_both g
+}
+
+# It gives it up when a page of that is written by itself, for then it gets a
+# copy of that page only
+base_page_of_a_huge_one_is_copied() {
+	local off
+
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	trace_start fs_dax/dax_pmd_fault_done
+	holds h f 2M rh
+	holds i g 4M rh
+	is 2 pmd_faults
+	for off in 0 $K4 $((2 * M - K4)); do
+		in_both mfill f 2 $((2 * M + off)) 4K
+		in_both mfill g 3 $((4 * M + off)) 100
+	done
+	told h r
+	told i r
+	same_in_both f g
+	is OK "$DT" try fsync "$MNT/f"
+	is OK "$DT" try fsync "$MNT/g"
+	in_both mfill f 4 0 6M
+	same_in_both f g
+	stop h
+	stop i
+	again
+	same_in_both f g
+	rm "$MNT/f"
+	same_in_both g
+}
+
+# One file has as a huge page what the other one has in small ones, whoever was
+# first; and what remains of that when one of them is gone
+pages_of_two_sizes() {
+	local who
+
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	trace_start fs_dax/dax_pmd_fault_done
+	holds h f 2M rh
+	holds i g $((2 * M + K4)) r
+	holds j g 4M r
+	is 1 pmd_faults
+	holds k f $((4 * M + K4)) rh
+	is 1 pmd_faults
+	holds l g 6M rh
+	holds m f $((6 * M + K4)) r
+	is 2 pmd_faults
+	same_in_both f g
+	for who in h i j k l m; do
+		told $who r
+		stop $who
+	done
+	rm "$MNT/g"
+	# it is not shared any more
+	in_both mfill f 2 $((6 * M + 2 * K4)) 8K
+	written f $((6 * M + K4)) rws
+	written f $((2 * M + K4)) rws
+	in_both mfill f 3 4M 4M
+	same_in_both f
+	is OK "$DT" try fsync "$MNT/f"
+	again
+	same_in_both f
+	rm "$MNT/f"
+}
+
+# Faults of both sizes in both files, while one of them is made and removed
+faults_of_two_sizes() {
+	local i off
+
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	for i in {1..8}; do
+		copies f e
+		"$DT" mcheck "$MNT/e" 1 4096 4M &
+		for off in 1 2 3 4 5; do
+			is OK "$DT" touch "$MNT/f" $((off * M + off * K4)) r
+		done
+		"$DT" mcheck "$MNT/f" 1
+		wait $!
+		rm "$MNT/e" "$T/e"
+	done
+	same_in_both f g
+}
+
+# block_of FILE PAGE: in the disk
+block_of() {
+	command -v filefrag >/dev/null || skip "no filefrag"
+	filefrag -e -b4096 "$MNT/$1" | awk -v page="$2" '$1 ~ /^[0-9]+:$/ {
+		gsub(/[.:]/, " ")
+		if ($2 <= page && page <= $3)
+			print $4 + page - $2
+	}'
+}
+
+# bad_block FILE PAGE: the driver knows that it is
+bad_block() {
+	store "/sys/block/$PMEM/badblocks" "$(($(block_of "$1" "$2") * 8)) 8"
+	is EIO "$DT" try pread "$MNT/$1" $(($2 * K4)) 4096
+}
+
+# all_that_is_free: files named c.1 and so on have it
+all_that_is_free() {
+	local len n=0
+
+	sync
+	for len in 16M 1M 64K 4K; do
+		while fallocate -l $len "$MNT/c.$n" 2>/dev/null; do
+			n=$((n + 1))
+		done
+	done
+	rm -f "$MNT/c.$n"
+}
+
+# each_free COMMAND SEED
+each_free() {
+	local file
+
+	for file in "$MNT"/c.*; do
+		"$DT" "$1" "$file" "$2"
+	done
+}
+
+# The page that was to become a copy is somebody else's when that has failed
+copy_that_cannot_be_made() {
+	two_files -d size=300m
+	bad_block f 256
+	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rw
+	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rwh
+	# what is wrong with it is said when it has a new owner
+	all_that_is_free
+	each_free mfill 2
+	"$DT" mcheck "$MNT/g" 1 0 1M
+	rm "$MNT/g"
+	each_free mcheck 2
+	rm "$MNT"/c.*
+	"$DT" mcheck "$MNT/f" 1 2M 2M
+}
+
+# What is written as a whole need not be readable
+bad_page_is_overwritten() {
+	two_files
+	bad_block f 256
+	is EIO "$DT" try pwrite "$MNT/g" $((M + 100)) 8
+	is EIO "$DT" try pwrite "$MNT/g" $((M - 100)) 200
+	is EIO "$DT" try pread "$MNT/g" 1M 4096
+	in_both fill g 2 1M 4K
+	in_both fill f 3 $((M - 100)) 64K
+	same_in_both g f
+	copies g e
+	again
+	same_in_both e f g
+}
+
+# pfn_of FILE PAGE
+pfn_of() {
+	local disk
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	echo $(($(<"$disk/resource") / 4096 + $(block_of "$1" "$2")))
+}
+
+# Nobody has noticed that a page is bad until the kernel reads it
+page_is_bad_when_read() {
+	local pfn
+
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	trap 'rmmod daxtest_badread' EXIT
+	two_files
+	pfn=$(pfn_of f 256)
+	mark
+	modprobe daxtest_badread pfn="$pfn"
+	is $M "$DT" try pread "$MNT/f" 0 2M
+	is EIO "$DT" try pread "$MNT/f" 1M 100
+	retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
+	is EIO "$DT" try pread "$MNT/f" $((M + 100)) 8
+	is $K4 "$DT" try pread "$MNT/f" $((M + K4)) 4K
+	rmmod daxtest_badread
+
+	# each of them says so by itself
+	pfn=$(pfn_of f 512)
+	mark
+	modprobe daxtest_badread pfn="$pfn"
+	is 'BUS_MCEERR_AR offset 0x200000 lsb 12' \
+		"$DT" touch "$MNT/f" 2M rwp
+	retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
+	rmmod daxtest_badread
+
+	# e is equal and not the same
+	xfs_io -fc 'truncate 12m' "$MNT/e"
+	cp --reflink=never "$MNT/f" "$MNT/e" || :
+	pfn=$(pfn_of g 768)
+	mark
+	modprobe daxtest_badread pfn="$pfn"
+	is '*Input/output error*' \
+		xfs_io -c "dedupe $MNT/g 3m 3m 64k" "$MNT/e"
+	retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
+	is EIO "$DT" try pwrite "$MNT/g" $((3 * M + 5)) 100
+	trap - EXIT
+	rmmod daxtest_badread
+}
+
+# stale_blocks FILE: has blocks, of which none is written and all hold 0xff
+stale_blocks() {
+	local free
+
+	free=$(($(stat -f -c %a "$MNT") * 4096 - 8 * M))
+	xfs_io -fc "pwrite -q -S 0xff -b 4m 0 $free" "$MNT/all"
+	sync
+	rm "$MNT/all"
+	sync
+	xfs_io -fc 'falloc 0 1m' "$MNT/$1"
+	truncate -s 1M "$MNT/$1"
+	sync
+}
+
+# dedupe YES|NO SOURCE FILE: the first MiB
+dedupe() {
+	local says='*deduped*'
+
+	[ "$1" = yes ] || says='*did not match*'
+	is "$says" xfs_io -c "dedupe $MNT/$2 0 0 1m" "$MNT/$3"
+}
+
+# Blocks that are not written and holes are zeroes, whatever blocks hold
+what_is_the_same() {
+	local file
+
+	xfs -d size=300m
+	stale_blocks s
+	cmp -n $M "$MNT/s" /dev/zero
+	xfs_io -fc 'pwrite -q -S 0xff 0 1m' "$MNT/d"
+	xfs_io -fc 'pwrite -q -S 0 0 1m' "$MNT/z"
+	xfs_io -fc 'pwrite -q -S 0 0 1m' -c 'pwrite -q -S 1 1048575 1' "$MNT/y"
+	truncate -s 1M "$MNT/hole"
+	cp "$MNT/d" "$T/d"
+	# data on one side
+	dedupe no s d
+	dedupe no d s
+	dedupe no hole d
+	dedupe no d hole
+	dedupe no y s
+	dedupe no y hole
+	dedupe no s y
+	cmp "$MNT/d" "$T/d"
+	cmp -n $M "$MNT/s" /dev/zero
+	cmp -n $M "$MNT/hole" /dev/zero
+	# and none
+	dedupe yes z s
+	dedupe yes s z
+	dedupe yes z hole
+	dedupe yes hole z
+	xfs_io -fc 'falloc 0 1m' "$MNT/t"
+	dedupe yes hole t
+	for file in s z hole t; do
+		cmp -n $M "$MNT/$file" /dev/zero
+	done
+	# some of each
+	xfs_io -fc 'truncate 1m' -c 'pwrite -q -S 0 64k 64k' \
+		-c 'falloc 256k 64k' -c 'pwrite -q -S 5 512k 64k' "$MNT/u"
+	xfs_io -fc 'falloc 0 1m' -c 'pwrite -q -S 0 200k 64k' \
+		-c 'pwrite -q -S 5 512k 64k' "$MNT/v"
+	dedupe yes u v
+	xfs_io -c 'pwrite -q -S 1 700k 1' "$MNT/v"
+	dedupe no u v
+}
+
+# strange_bytes FILE: are neither 0x55, of the file, nor 7, which was written
+strange_bytes() { tr -d '\125\7' <"$MNT/$1" | wc -c; }
+
+# A write that comes to an end within a page has not written any of that page
+write_that_ends_in_a_page() {
+	local off
+
+	xfs -d size=300m
+	xfs_io -fc 'pwrite -q -S 0x55 -b 1m 0 4m' "$MNT/f"
+	stale_blocks s
+	rm "$MNT/s"
+	cp --reflink=always "$MNT/f" "$MNT/g"
+	for off in 0 100 $K4 $((M + 5)); do
+		# how much could be written is up to it
+		"$DIR/halfbuf" "$MNT/g" $off 20000 7 50 5000 13000 >"$T/n"
+		is 3 grep -cE '^([0-9]+|EFAULT)$' "$T/n"
+		is 0 strange_bytes g
+		cp --reflink=always "$MNT/f" "$MNT/g"
+	done
+	is 20000 "$DIR/halfbuf" "$MNT/g" 100 20000 7 20000
+	is 0 strange_bytes g
+	cmp -n 100 "$MNT/f" "$MNT/g"
+	cmp -i 20100 "$MNT/f" "$MNT/g"
+	xfs_io -c 'pwrite -q -S 7 0 4m' "$MNT/f"
+	cmp -n 20000 -i 0:100 "$MNT/f" "$MNT/g"
+}
+
+# What a write copies is on the medium after it, as what it writes is
+copies_are_written_back() {
+	two_files
+	store "/sys/block/$PMEM/dax/write_cache" 1
+	# shellcheck disable=SC2016
+	trace_start 'flush arch_wb_cache_pmem size=$arg2:u64'
+	# around it: the user's data is written back otherwise
+	in_both fill g 2 $((M + 1024)) 2048
+	is "size=1024 size=1024" traced flush
+	trace_again
+	in_both fill g 2 2M 4K
+	is "" traced flush
+	is OK "$DT" fallocate zero "$MNT/g" $((3 * M + 1024)) 1024
+	"$DT" fallocate zero "$T/g" $((3 * M + 1024)) 1024
+	is "size=1024 size=1024 size=2048" traced flush
+	trace_again
+	xfs_io -c 'funshare 4m 64k' "$MNT/g"
+	is size=65536 traced flush
+	trace_again
+	in_both touch g 5M rw
+	is size=4096 traced flush
+	same_in_both f g
+}
+
+# A filesystem may call blocks new that a file has had for long, and has mapped
+writes_of_new_blocks() {
+	local i
+
+	famfs_mount new
+	mkfile f 8M 0:0:8M
+	"$DT" fill "$MNT/f" 1
+	holds h f 0 rh
+	holds i f $((2 * M + K4)) r
+	start p "$DT" pin "$MNT/f" 4M r
+	"$DT" fill "$MNT/f" 2
+	told h r
+	told i r
+	"$DT" mcheck "$MNT/f" 2
+	# what is dirty stays so
+	holds j f 6M rwh
+	"$DT" fill "$MNT/f" 3
+	told j r
+	stop p
+	for i in h i j; do
+		stop $i
+	done
+	"$DT" faultstorm "$MNT/f" 5 2 &
+	for i in {1..20}; do
+		"$DT" fill "$MNT/f" "$i"
+	done
+	wait $!
+	"$DT" fill "$MNT/f" 4
+	"$DT" mcheck "$MNT/f" 4
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+# A device is lost to files that share its pages by huge pages and by small ones
+huge_pages_of_the_test_filesystem() {
+	local how who
+
+	for how in careful ignore; do
+		famfs_mount revoke=$how
+		is OK "$DT" mkfile -s "$MNT/a" 4M 0:0:4M
+		is OK "$DT" mkfile -s "$MNT/b" 4M 0:0:4M
+		is OK "$DT" mkfile -s "$MNT/c" 2M 0:1M:2M
+		holds h a 2M rh
+		holds i b 2M rh
+		holds j c 1M r
+		holds k c 0 r
+		holds l a 0 rh
+		is 3 stat_of fault_pte
+		is 2 stat_of fault_pmd
+		unbind "$DEV"
+		for who in h i j k l; do
+			tell $who r
+			is 'BUS_ADRERR *' echo "$HEARD"
+			stop $who
+		done
+		umount "$MNT"
+		famfs_mount
+		check_pages "$DEV"
+		mkfile f 4M 0:0:4M
+		"$DT" mfill "$MNT/f" 1
+		umount "$MNT"
+	done
+}
+
+run_tests \
+	base_page_of_a_huge_one \
+	base_page_of_a_huge_one_is_copied \
+	pages_of_two_sizes \
+	faults_of_two_sizes \
+	copy_that_cannot_be_made \
+	bad_page_is_overwritten \
+	page_is_bad_when_read \
+	copies_are_written_back \
+	what_is_the_same \
+	write_that_ends_in_a_page \
+	huge_pages_of_the_test_filesystem \
+	writes_of_new_blocks
