@@ -405,11 +405,13 @@ whole() {
 	store "$dir/size" "$SIZE"
 }
 
-# forget_names: of $DEV, which drivers keep if they cannot bind it
+# forget_names: of $DEV, which drivers keep if they cannot bind it. The one that
+# has it keeps it: mode() has nothing to do then, and what binds it again needs
+# the name.
 forget_names() {
 	local list
 	for list in "$BUS"/drivers/*/remove_id; do
-		echo "$DEV" >"$list"
+		[ -e "${list%/*}/$DEV" ] || echo "$DEV" >"$list"
 	done
 }
 
