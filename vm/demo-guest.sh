@@ -120,7 +120,7 @@ refusals() {
 	run "daxtest try mmap /dev/$DEV"
 	expect "a raw mapping of the device" says ENODEV
 	run "dd if=/dev/$DEV of=/dev/null bs=4k count=1"
-	expect "a raw read of the device" refused_and_says "Invalid argument"
+	expect "a raw read of the device" refused_and_says "busy"
 	run "echo \$((1 << 30)) > /sys/bus/dax/devices/$DEV/size"
 	expect "another size" refused_and_says busy
 }

@@ -3,6 +3,11 @@
 # What binding, lookups, I/O and faults cost: lines of "bench NAME VALUE UNIT".
 # Meant for an emulator whose clock counts instructions. Needs a dax device of
 # 4 GiB in a dynamic region, and for comparison as much legacy pmem.
+#
+# usage: bench.sh [large]
+#
+#   large	only what depends on the size of a device, with the largest region of
+#		an nvdimm, whose struct pages are to lie in it
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,12 +21,14 @@ modprobe -a dax_hmem device_dax fsdev_dax nd_e820 nd_pmem daxtest_fs daxtest_pro
 bench() { echo "bench $1 $2 $3"; }
 cost() { "$DIR/daxbench" "$@"; }
 
+ROUNDS=5
+
 # drive NAME DRIVER DEVICE: bind and unbind; the least of some times counts, as
 # a wait for an RCU grace period is counted with what it waits for
 drive() {
 	local i unbind=() bind=()
 
-	for i in 1 2 3 4 5; do
+	for ((i = 0; i < ROUNDS; i++)); do
 		unbind+=("$(cost write "$2/unbind" "$3")")
 		bind+=("$(cost write "$2/bind" "$3")")
 	done
@@ -45,6 +52,59 @@ lookup() {
 	bench "direct_access_${n}_ranges" "${cost%% *}" instructions
 }
 
+# map_all BYTES: a file of the device in $MNT, all of it mapped by huge pages
+map_all() {
+	mount -t daxtest "/dev/$DEV" "$MNT"
+	"$DT" mkfile "$MNT/f" "$1" "0:0:$1" >/dev/null
+	cost map "$MNT/f" >/dev/null
+	[ "$(stat_of fault_pmd)" = $(($1 >> 21)) ]
+}
+
+# after_a_mount [SUFFIX]: all of the device was mapped, and is free again
+after_a_mount() {
+	local i size unbind=()
+
+	mode "$DEV" famfs
+	size=$(<"$BUS/devices/$DEV/size")
+	for i in 1 2 3; do
+		map_all "$size"
+		umount "$MNT"
+		unbind+=("$(cost write "$BUS/drivers/fsdev_dax/unbind" "$DEV")")
+		store "$BUS/drivers/fsdev_dax/bind" "$DEV"
+	done
+	bench "unbind_famfs_after_a_mount$1" "$(least "${unbind[@]}")" instructions
+}
+
+# under_a_mount FOLIOS: so many are in a file
+under_a_mount() {
+	local i unbind=()
+
+	mode "$DEV" famfs
+	for i in 1 2 3; do
+		map_all $(($1 << 21))
+		unbind+=("$(cost write "$BUS/drivers/fsdev_dax/unbind" "$DEV")")
+		umount "$MNT"
+		store "$BUS/drivers/fsdev_dax/bind" "$DEV"
+	done
+	bench "unbind_famfs_under_${1}_folios" "$(least "${unbind[@]}")" instructions
+}
+
+if [ "${1:-}" = large ]; then
+	modprobe -a nfit nd_pmem dax_pmem
+	udevadm settle
+	ndctl create-namespace -m devdax -M dev -a 2M >"$T/namespace"
+	DEV=$(jq -r '.daxregion.devices[0].chardev' "$T/namespace")
+	ROUNDS=2
+	size=$(<"$BUS/devices/$DEV/size")
+	echo "# $DEV has $((size >> 30)) GiB"
+	mode "$DEV" famfs
+	drive famfs_large "$BUS/drivers/fsdev_dax" "$DEV"
+	after_a_mount _large
+	under_a_mount 512
+	under_a_mount 2048
+	exit
+fi
+
 mode "$DEV" devdax
 drive device_dax "$BUS/drivers/device_dax" "$DEV"
 mode "$DEV" famfs
@@ -58,6 +118,7 @@ file() {
 	bench "pwrite_4K$1" "$(cost rw "$MNT/f" w)" instructions
 	bench "pread_4K$1" "$(cost rw "$MNT/f" r)" instructions
 	bench "fault_2M$1" "$(cost fault "$MNT/f")" instructions
+	bench "truncate_4K$1" "$(cost truncate "$MNT/f")" instructions
 	umount "$MNT"
 }
 
@@ -73,20 +134,7 @@ fallocate -l 64M "$MNT/f"
 "$DT" isdax "$MNT/f"
 file _ext4_on_pmem
 
-# All of the device was mapped, by huge pages, and is free again
-unbind=()
-mode "$DEV" famfs
-for i in 1 2 3; do
-	mount -t daxtest "/dev/$DEV" "$MNT"
-	size=$(<"$BUS/devices/$DEV/size")
-	"$DT" mkfile "$MNT/f" "$size" "0:0:$size" >/dev/null
-	"$DT" scan "$MNT/f" </dev/null >/dev/null
-	[ "$(stat_of fault_pmd)" = $((size >> 21)) ]
-	umount "$MNT"
-	unbind+=("$(cost write "$BUS/drivers/fsdev_dax/unbind" "$DEV")")
-	store "$BUS/drivers/fsdev_dax/bind" "$DEV"
-done
-bench unbind_famfs_after_a_mount "$(least "${unbind[@]}")" instructions
+after_a_mount
 
 start=$(region_start "$DEV")
 for n in 1 2 16 512; do

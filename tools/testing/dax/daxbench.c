@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,16 +64,25 @@ static uint64_t bench_rw(const char *path, const char *how)
 	return (now() - start) / (FILE_SIZE / PAGE);
 }
 
+/* So many bytes of the address space, where huge pages can begin */
+static char *reserve(size_t size)
+{
+	char *map = mmap(NULL, size + HUGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		err(1, "mmap");
+	return (char *)(((uintptr_t)map + HUGE - 1) & ~(HUGE - 1));
+}
+
 /* First stores to the pages of a mapping, 2 MiB apart; the second round counts */
 static uint64_t bench_fault(const char *path)
 {
 	int fd = open_file(path, O_RDWR), round;
-	char *map = mmap(NULL, FILE_SIZE + HUGE, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map = reserve(FILE_SIZE);
 	uint64_t start = 0;
 	size_t pos;
 
-	map = (char *)(((uintptr_t)map + HUGE - 1) & ~(HUGE - 1));
 	for (round = 0; round < 2; round++) {
 		if (mmap(map, FILE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, fd, 0) != map)
@@ -85,6 +95,41 @@ static uint64_t bench_fault(const char *path)
 	return start / (FILE_SIZE / HUGE);
 }
 
+/* Map all of a file; its memory is not touched, which may be more than there is */
+static uint64_t bench_map(const char *path)
+{
+	int fd = open_file(path, O_RDONLY);
+	struct stat st;
+	uint64_t start;
+	char *map;
+
+	if (fstat(fd, &st))
+		err(1, "%s", path);
+	map = reserve(st.st_size);
+	if (mmap(map, st.st_size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != map)
+		err(1, "mmap");
+	start = now();
+	if (madvise(map, st.st_size, MADV_POPULATE_READ))
+		err(1, "madvise: %s", path);
+	return now() - start;
+}
+
+/* Truncate a file of 64 MiB that has all of it in pages of 4 KiB, per page */
+static uint64_t bench_truncate(const char *path)
+{
+	int fd = open_file(path, O_RDWR);
+	uint64_t start;
+	char *map = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED || madvise(map, FILE_SIZE, MADV_NOHUGEPAGE) ||
+	    madvise(map, FILE_SIZE, MADV_POPULATE_READ) || munmap(map, FILE_SIZE))
+		err(1, "mapping of %s", path);
+	start = now();
+	if (ftruncate(fd, 0))
+		err(1, "%s", path);
+	return (now() - start) / (FILE_SIZE / PAGE);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t cost;
@@ -95,8 +140,12 @@ int main(int argc, char **argv)
 		cost = bench_rw(argv[2], argv[3]);
 	else if (argc == 3 && !strcmp(argv[1], "fault"))
 		cost = bench_fault(argv[2]);
+	else if (argc == 3 && !strcmp(argv[1], "map"))
+		cost = bench_map(argv[2]);
+	else if (argc == 3 && !strcmp(argv[1], "truncate"))
+		cost = bench_truncate(argv[2]);
 	else
-		errx(2, "usage: %s write FILE TEXT | rw FILE r|w | fault FILE",
+		errx(2, "usage: %s write FILE TEXT | rw FILE r|w | fault|map|truncate FILE",
 		     argv[0]);
 	printf("%llu\n", (unsigned long long)cost);
 	return 0;
