@@ -7,12 +7,12 @@
 #
 # usage: scripts/check.sh [CHECK]...	(default: all)
 #
-#   CHECK	shell complaints series refresh files checkpatch doc htmldocs sparse
+#   CHECK	shell complaints models series refresh files checkpatch doc htmldocs sparse
 #		cocci nvdimm steps configs
 
 . "$(dirname "$0")/lib.sh"
 
-checks="shell complaints series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs"
+checks="shell complaints models series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs"
 for c; do
 	case " $checks " in
 	*" $c "*) ;;
@@ -68,6 +68,11 @@ check_shell() {
 # What is to be found in kernel logs, is.
 check_complaints() {
 	"$TOP/tools/testing/dax/complaints" --test
+}
+
+# The protocols of the claim and of the end of the memory, in all interleavings.
+check_models() {
+	"$TOP/tools/testing/dax/model/check.sh"
 }
 
 check_series() {

@@ -20,7 +20,7 @@ packages() {
 		[ "$(id -u)" = 0 ] || echo "uidmap=newuidmap"
 		;;
 	check)
-		echo "sparse coccinelle=spatch codespell shellcheck python3-ply= python3-git= python3-sphinx=sphinx-build"
+		echo "sparse coccinelle=spatch codespell shellcheck spin python3-ply= python3-git= python3-sphinx=sphinx-build"
 		;;
 	*)
 		die "no such set of packages: $1" "usage: $0 [build|guest|check]..."
