@@ -24,6 +24,8 @@ PARKED=/sys/kernel/mm/parked_memory
 PIN_TIMEOUT=/sys/module/kernel/parameters/memremap_pin_timeout
 DT=$DIR/daxtest
 SIZE=${SIZE:-$((512 << 20))}
+# what takes a second can take minutes on an emulator of a busy machine
+PATIENCE=240
 MNT=
 declare -A FD
 
@@ -77,7 +79,7 @@ fails() {
 
 # retry COMMAND...: until it succeeds, or what is slow should have happened
 retry() {
-	local end=$((SECONDS + 60))
+	local end=$((SECONDS + PATIENCE))
 	while [ $SECONDS -lt $end ]; do
 		# "is" and "fails" end the process that they are in
 		! ("$@") || return 0
@@ -289,7 +291,7 @@ declare -A LINES_SEEN
 
 # hear NAME: the next line it says
 hear() {
-	local n=$((LINES_SEEN[$1] + 1)) end=$((SECONDS + 60))
+	local n=$((LINES_SEEN[$1] + 1)) end=$((SECONDS + PATIENCE))
 	while [ $SECONDS -lt $end ]; do
 		if [ "$(wc -l <"$T/$1.out")" -ge "$n" ]; then
 			LINES_SEEN[$1]=$n
@@ -444,7 +446,7 @@ tidy() {
 
 # The test is a process, so that one that hangs is not the end of the others
 run_test() {
-	local log=$T/log rc pid i limit=${TEST_TIMEOUT:-300}
+	local log=$T/log rc pid i limit=${TEST_TIMEOUT:-600}
 
 	echo "daxtest: $1" >/dev/kmsg
 	# a process group, to be ended with all that it has started

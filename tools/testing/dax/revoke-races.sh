@@ -148,9 +148,9 @@ storm_and() {
 
 	for i in 1 2; do
 		held_file "$1"
-		"$DT" faultstorm "$MNT/f" 60 2 >"$T/faults" &
+		"$DT" faultstorm "$MNT/f" 600 2 >"$T/faults" &
 		echo $! >"$T/faults.pid"
-		"$DT" iostorm "$MNT/f" 60 2 >"$T/io" &
+		"$DT" iostorm "$MNT/f" 600 2 >"$T/io" &
 		echo $! >"$T/io.pid"
 		sleep 2
 		unbind_now
