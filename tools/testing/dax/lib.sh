@@ -91,6 +91,9 @@ retry() {
 # put FILE VALUE: one write(2); says the name of its error
 put() { "$DT" try store "$1" "$2"; }
 
+# pin_seconds N: how long an unbind waits for pins, on a kernel where it does
+pin_seconds() { [ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "$1"; }
+
 # store FILE VALUE: one that works. It starts no process, as it is done often.
 store() {
 	{ printf %s "$2" >"$1"; } || fail "cannot write $2 to $1"
@@ -359,7 +362,7 @@ setup() {
 	# so that it can be taken offline again
 	read -r ONLINE <$AUTO_ONLINE
 	echo online_movable >$AUTO_ONLINE
-	[ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "${PIN_SECONDS:-10}"
+	pin_seconds "${PIN_SECONDS:-10}"
 	T=$(mktemp -d)
 	MNT=$T/mnt
 	mkdir "$MNT"
@@ -421,7 +424,7 @@ forget_names() {
 # bash ignores -e.
 tidy() {
 	local pid dev rc
-	[ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "${PIN_SECONDS:-10}"
+	pin_seconds "${PIN_SECONDS:-10}"
 	for pid in "$T"/*.pid; do
 		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null
 	done
@@ -444,7 +447,19 @@ tidy() {
 	return $rc
 }
 
-# The test is a process, so that one that hangs is not the end of the others
+# over: in time, no process of group $1 is left
+over() {
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		kill -0 -- "-$1" 2>/dev/null || return 0
+		read -rt 0.1 -u "$TICK"
+	done
+	return 1
+}
+
+# The test is a process, so that one that hangs is not the end of the others,
+# unless it cannot be killed: then there is nothing to tidy up, and STUCK is set
 run_test() {
 	local log=$T/log rc pid i limit=${TEST_TIMEOUT:-600}
 
@@ -473,6 +488,13 @@ run_test() {
 	fi
 	# what it left running, too
 	kill -KILL -- -$pid 2>/dev/null
+	STUCK=
+	if [ "$i" = $((limit * 10)) ]; then
+		for i in "$T"/*.pid; do
+			[ ! -e "$i" ] || kill -KILL "$(<"$i")" 2>/dev/null
+		done
+		over $pid || STUCK=y
+	fi
 	# what is new in the kernel log, all of it if the buffer has wrapped
 	dmesg | awk -v mark="daxtest: $1" '
 		substr($0, length() - length(mark) + 1) == mark { n = 0; next }
@@ -484,6 +506,7 @@ run_test() {
 		rc=1
 	fi
 	[ $rc = 0 ] || sed 's/^/# /' "$log"
+	[ -z "$STUCK" ] || return 1
 	tidy
 	[ $? = 0 ] || rc=1
 	return $rc
@@ -534,6 +557,11 @@ run_tests() {
 		"$KSFT_SKIP") ktap_test_skip "${name% #*}" ;;
 		*) ktap_test_fail "$name" ;;
 		esac
+		if [ -n "$STUCK" ]; then
+			trap - EXIT
+			echo "Bail out! ${name% #*} cannot be ended, not even by SIGKILL"
+			exit "$KSFT_FAIL"
+		fi
 	done
 	ktap_finished
 }

@@ -100,7 +100,7 @@ read_only() {
 # pinned FS [OPTIONS OF MKFS]: the new owner has to wait, nobody else does
 pinned() {
 	disk "$@"
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	start p "$DT" pin "$MNT/f" 2M rw
 	take_disk
 	is "*pinned 1 for*" cat $PARKED

@@ -14,7 +14,7 @@ pin_page() { start p "$DT" pin "$1" 0 "${2:-rw}"; }
 
 # pinned_device: $DEV in devdax mode, with a pin that unbind does not wait for
 pinned_device() {
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	mode "$DEV" devdax
 	pin_page "/dev/$DEV" rwh
 }
@@ -68,6 +68,17 @@ pinned_in_devdax_mode() {
 	works_again
 }
 
+# Whoever has the page can read and write what the next owner puts there, so
+# there is none
+pinned_and_wanted_by_the_next() {
+	pinned_device
+	unbind "$DEV"
+	refused fsdev_dax
+	refused device_dax
+	unpin
+	works_again
+}
+
 pinned_and_wanted_as_memory() {
 	modprobe -q kmem || skip "no kmem"
 	pinned_device
@@ -80,7 +91,7 @@ pinned_and_wanted_as_memory() {
 }
 
 buffers_of_a_ring() {
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	mode "$DEV" devdax
 	start r "$DT" ring "/dev/$DEV"
 	is ready echo "$HEARD"
@@ -93,7 +104,7 @@ buffers_of_a_ring() {
 
 # pinned_file OPTIONS HOW: the filesystem loses the file, and the pin stays
 pinned_file() {
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	famfs_mount "$1"
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1
@@ -116,7 +127,7 @@ file_2M_ignoring() { pinned_file revoke=ignore rwh; }
 
 # Somebody waited for the pin before the device went
 file_being_truncated() {
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	famfs_mount revoke=ignore
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1
@@ -134,7 +145,7 @@ file_being_truncated() {
 
 # A pin that goes in time is waited for
 short_pin() {
-	store $PIN_TIMEOUT 100
+	pin_seconds 100
 	mode "$DEV" devdax
 	pin_page "/dev/$DEV" rwh
 	mark
@@ -150,7 +161,7 @@ short_pin() {
 
 # The device, its region and the drivers do not wait
 removal() {
-	store $PIN_TIMEOUT 1
+	pin_seconds 1
 	modprobe dax_hmem
 	pinned_device
 	unbind_and_park
@@ -211,7 +222,7 @@ memory_error() {
 many_rounds() {
 	local i
 
-	store $PIN_TIMEOUT 0
+	pin_seconds 0
 	for ((i = 0; i < ROUNDS; i++)); do
 		mode "$DEV" devdax
 		pin_page "/dev/$DEV" rwh
@@ -223,9 +234,9 @@ many_rounds() {
 	works_again
 }
 
-[ -e $PARKED ] || skip_all "the kernel does not park memory"
 run_tests \
 	pinned_in_devdax_mode \
+	pinned_and_wanted_by_the_next \
 	pinned_and_wanted_as_memory \
 	buffers_of_a_ring \
 	file_4K_careful \
