@@ -246,11 +246,6 @@ bad_ranges() {
 		is EINVAL put "$dev/align" "x$bad"
 	done
 	is EINVAL put "$dev/mapping" 200000-1
-	# part of a page, and pages that are not as large as they should be
-	is EINVAL put "$dev/size" $((SIZE + 1))
-	is EINVAL put "$dev/size" $((SIZE + 4096))
-	is EINVAL put "$dev/mapping" "$(range $((end - M2)) 4096)"
-	is EINVAL put "$dev/mapping" "$(range $((end - M2 + 4096)) $M2)"
 	for bad in 0 1 2048 4097 8192 0x180000; do
 		is EINVAL put "$dev/align" $bad
 	done
@@ -270,6 +265,20 @@ bad_ranges() {
 	is "$free" cat "$(region_of "$DEV")/available_size"
 	is "$SIZE" dev_size "$DEV"
 	is 33554432 dev_size "$second"
+}
+
+# Part of a page, and pages that are not as large as they should be
+misaligned_ranges() {
+	local dev=$BUS/devices/$DEV start end
+
+	unbind "$DEV"
+	start=$(region_start "$DEV")
+	end=$((start + $(<"$(region_of "$DEV")/size")))
+	is EINVAL put "$dev/size" $((SIZE + 1))
+	is EINVAL put "$dev/size" $((SIZE + 4096))
+	is EINVAL put "$dev/mapping" "$(range $((end - M2)) 4096)"
+	is EINVAL put "$dev/mapping" "$(range $((end - M2 + 4096)) $M2)"
+	is "$SIZE" dev_size "$DEV"
 }
 
 M2=$((2 << 20))
@@ -431,6 +440,7 @@ run_tests \
 	access_of_a_dead_device \
 	ranges_cannot_change_while_bound \
 	bad_ranges \
+	misaligned_ranges \
 	refusals_in_words \
 	bind_refused \
 	layouts_refused \

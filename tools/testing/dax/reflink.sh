@@ -391,6 +391,28 @@ copies_are_written_back() {
 	same_in_both f g
 }
 
+# What two files have changes its owner, and whoever has mapped some of it sees
+# the other file's
+files_that_swap() {
+	xfs
+	in_both_new p 11
+	in_both_new q 12
+	holds h p 1M r
+	xfs_io -c "swapext $MNT/q" "$MNT/p"
+	cmp "$MNT/p" "$T/q"
+	cmp "$MNT/q" "$T/p"
+	told h r
+	"$DT" mmapcmp "$MNT/p" "$T/q"
+	stop h
+}
+
+# in_both_new NAME SEED: of 4 MiB
+in_both_new() {
+	fallocate -l 4M "$MNT/$1"
+	truncate -s 4M "$T/$1"
+	in_both fill "$1" "$2"
+}
+
 # A filesystem may call blocks new that a file has had for long, and has mapped
 writes_of_new_blocks() {
 	local i
@@ -466,5 +488,6 @@ run_tests \
 	copies_are_written_back \
 	what_is_the_same \
 	write_that_ends_in_a_page \
+	files_that_swap \
 	huge_pages_of_the_test_filesystem \
 	writes_of_new_blocks

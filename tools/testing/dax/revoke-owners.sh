@@ -204,6 +204,23 @@ late_put_and_the_next_holder() {
 	is OK probe put 1
 }
 
+# The same where a driver lets the next holder have the device before the put,
+# which fsdev_dax does not
+late_put_beside_the_next_holder() {
+	mode "$DEV" famfs
+	is OK probe get 0 "$(devt)"
+	unbind_now
+	put $BUS/drivers/fsdev_dax/new_id "$DEV"
+	probe get 1 "$(devt)"
+	is OK probe put 0
+	mode "$DEV" famfs
+	[[ $(probe stat 1) == failures* ]] || is OK probe get 1 "$(devt)"
+	is OK probe poison s1 5
+	is 'failures 0x1 *' probe stat 1
+	is OK probe zero s1 5 1
+	is OK probe put 1
+}
+
 # What an administrator can see of it
 tracepoints() {
 	local tr=/sys/kernel/tracing
@@ -249,4 +266,5 @@ run_tests \
 	remount_of_a_lost_device \
 	holder_hears_it_once \
 	late_put_and_the_next_holder \
+	late_put_beside_the_next_holder \
 	tracepoints

@@ -326,11 +326,8 @@ xfs_loses_its_device() {
 	umount "$MNT"
 }
 
-# Another filesystem that handles them, and a driver whose record of them comes
-# from the platform: it knows first, as it would from a machine check.
-xfs_with_a_memory_error() {
-	local block disk
-
+# xfs_file: f, whose page at 1 MiB can have a memory error
+xfs_file() {
 	command -v filefrag >/dev/null || skip "no filefrag"
 	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
 	fs_on_pmem xfs -q -f -m reflink=0,rmapbt=1
@@ -338,15 +335,28 @@ xfs_with_a_memory_error() {
 	fallocate -l 8M "$MNT/f"
 	"$DT" isdax "$MNT/f"
 	"$DT" fill "$MNT/f" 1
-	start h "$DT" hold "$MNT/f" 1M r
-	start early "$DT" hold "$MNT/f" 1M rwhe
-	start near "$DT" hold "$MNT/f" $((4096 + (1 << 20))) rwhe
+}
+
+# xfs_page_goes_bad: that one. The driver, whose record comes from the platform,
+# knows first, as it would from a machine check.
+xfs_page_goes_bad() {
+	local block disk
+
 	block=$(filefrag -e -b4096 "$MNT/f" |
 		awk '$1 == "0:" { print $4 + 256 }')
 	store "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
 	disk=$(readlink -f "/sys/block/$PMEM/device")
 	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn \
 		$(($(<"$disk/resource") / 4096 + block))
+}
+
+# Another filesystem that handles them
+xfs_with_a_memory_error() {
+	xfs_file
+	start h "$DT" hold "$MNT/f" 1M r
+	start early "$DT" hold "$MNT/f" 1M rwhe
+	start near "$DT" hold "$MNT/f" $((4096 + (1 << 20))) rwhe
+	xfs_page_goes_bad
 	tell early b
 	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
 	tell h b
@@ -364,6 +374,18 @@ xfs_with_a_memory_error() {
 	stop h
 	stop early
 	stop near
+}
+
+# Nobody wants to hear of it early, and nobody reads it all the same
+xfs_with_a_memory_error_that_nobody_hears_of() {
+	xfs_file
+	start h "$DT" hold "$MNT/f" 1M r
+	xfs_page_goes_bad
+	tell h b
+	is OK echo "$HEARD"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	stop h
 }
 
 # Both want the superblock: whoever comes first, the other one has an end, too
@@ -671,4 +693,5 @@ run_tests \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \
+	xfs_with_a_memory_error_that_nobody_hears_of \
 	umount_while_xfs_has_memory_errors
