@@ -9,6 +9,25 @@
 #include <linux/dax.h>
 #include <linux/fs.h>
 
+/*
+ * Holders have a name there, which is a second operation. Mainline looks at the
+ * first one only.
+ */
+struct compat_holder_operations {
+	int (*notify_failure)(struct dax_device *dax_dev, u64 offset, u64 len,
+			      int mf_flags);
+	void (*name)(void *holder, char *buf, size_t len);
+};
+
+static inline int compat_dax_get(struct dax_device *dax_dev, void *holder,
+				 const struct compat_holder_operations *ops)
+{
+	return fs_dax_get(dax_dev, holder, (const void *)ops);
+}
+
+#define dax_holder_operations compat_holder_operations
+#define fs_dax_get compat_dax_get
+
 /* The end of the device, by bisection */
 static inline u64 dax_dev_size(struct dax_device *dax_dev)
 {

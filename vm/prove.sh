@@ -4,31 +4,35 @@
 # mainline's driver, and on the series, in the same guests, and prints a Markdown
 # table of what each did.
 #
-# usage: vm/prove.sh [-t TREE] [-b TREE] [-r] [PATTERN]
+# usage: vm/prove.sh [-t TREE] [-b TREE] [-j COUNT] [-r] [PATTERN]
 #
 #   -t TREE	a kernel tree with the series (default: one made from patches/)
 #   -b TREE	one without it (default: the pristine base)
+#   -j COUNT	that many guests at a time (default: 2, or 1 where memory is short)
 #   -r	write the table into README.md and patches/cover-letter.txt, in the
 #	place of the one that is there
-#   PATTERN	only the rows whose test matches it
+#   PATTERN	only the rows whose test matches it, or whose number
 #
-# On mainline a guest runs some tests as far as it survives them. On the series
-# the tests of a script share one. It is an error if a test passes on
-# mainline, if it fails there for another reason than the one the table gives, if
-# it could not be tried, or if it does not pass on the series.
+# On mainline a guest runs some tests as far as it survives them, and leaves what
+# they need whole; there is another guest for the rest. On the series the tests
+# of a script share one. It is an error if a test passes on mainline, if it fails
+# there for another reason than the one the table gives, if it could not be tried,
+# or if it does not pass on the series.
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 table=$TOP/vm/prove.table
-# a test that hangs ends the guest, not the run
-test_limit=120 guest_limit=900
-tree='' base='' write=''
-while getopts t:b:r o; do
+# A test that hangs ends the guest, not the run, and so does a task that waits in
+# the kernel for long. Both are much longer than any test takes on the series.
+test_limit=150 task_limit=100 guest_limit=900
+tree='' base='' write='' guests=''
+while getopts t:b:j:r o; do
 	case $o in
 	t) tree=$(realpath "$OPTARG") ;;
 	b) base=$(realpath "$OPTARG") ;;
+	j) guests=$OPTARG ;;
 	r) write=y ;;
-	*) die "usage: $0 [-t TREE] [-b TREE] [-r] [PATTERN]" ;;
+	*) die "usage: $0 [-t TREE] [-b TREE] [-j COUNT] [-r] [PATTERN]" ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -56,7 +60,7 @@ mkdir -p "$CACHE/logs"
 # in_guest KERNEL NAME SECONDS SUITE SCRIPT ENVIRONMENT ARGUMENTS: as vm/test.sh has it
 in_guest() {
 	local line mem env args devices
-	line=$(grep "^$4	" "$TOP/vm/suites") || die "$table: no suite is called $4"
+	line=$(cat "$TOP/vm/suites" "$TOP/vm/suites.more" | grep "^$4	") || die "$table: no suite is called $4"
 	IFS=$'\t' read -r _ _ mem _ _ _ env args devices <<<"$line"
 	[ "$env" != - ] || env=
 	"$TOP/vm/qemu.sh" -k "$1" -s "$tests" -m "$mem" -c 2 -t "$3" -a "$args $7" -q "$devices" \
@@ -97,7 +101,7 @@ started() {
 }
 
 # what nobody can go on after; and the decisive words of that, or of less
-fatal='BUG: |Oops|general protection|Kernel panic|kernel BUG at|still running after'
+fatal='BUG: |Oops|general protection|Kernel panic|kernel BUG at|still running after|is not what it was'
 splat() {
 	awk '
 	/WARNING: [^ ]* at / { sub(/.*WARNING: [^ ]* at /, "WARNING at "); sub(/[+,].*/, ""); warning = warning ? warning : $0 }
@@ -123,14 +127,17 @@ judge() {
 	v=$(verdict "$CACHE/logs/$2.out" "$1")
 	words=$(splat <"$SCRATCH/said.$1")
 	case $v.$3 in
-	ok.*|skip.*|'not ok'.*) ;;
+	ok.*|skip.*) ;;
+	'not ok'.*) v=FAIL ;;
 	.124) v=hang ;;
-	*) v="oops" ;;
+	*) v=oops ;;
 	esac
-	if [ "$v" = 'not ok' ]; then
-		v=FAIL
-		! grep -q 'still running after' "$SCRATCH/said.$1" || v=hang
-	fi
+	case $v in
+	FAIL|oops)
+		if grep -qE 'still running after|task .* blocked .*for more' "$SCRATCH/said.$1" &&
+		   [[ $words != BUG:* ]]; then v=hang; fi
+		;;
+	esac
 	printf '%s|%s|%s\n' "$v" "$words" "$2" >"$SCRATCH/mainline.$1"
 	say "mainline: ${1//_/ }: $v${words:+ ($words)}"
 }
@@ -143,7 +150,8 @@ on_mainline() {
 		run=$((run + 1)) rc=0 judged=
 		name=prove-mainline-$1-$run
 		in_guest "$theirs" "$name" $guest_limit "$2" "$3" \
-			"TEST_TIMEOUT=$test_limit ONLY='@(${todo// /|})'" 'oops=panic' || rc=$?
+			"TEST_TIMEOUT=$test_limit ONLY='@(${todo// /|})'" \
+			"oops=panic hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=$task_limit" || rc=$?
 		for t in $(started "$name"); do
 			judge "$t" "$name" $rc
 			judged+=" $t"
@@ -167,14 +175,16 @@ on_series() {
 mapfile -t rows < <(awk -F '\t' '!/^#/ && NF' "$table" |
 	while IFS= read -r row; do
 		# shellcheck disable=SC2053
-		[[ $(cut -f 3 <<<"$row") == $want ]] && echo "$row" || :
+		[[ $(cut -f 3 <<<"$row") == $want || $(cut -f 6 <<<"$row") == $want:* ]] && echo "$row" || :
 	done)
-[ ${#rows[@]} -gt 0 ] || die "no row of $table has a test like $want"
-guests=$(($(available_mem) / 5700))
-if [ $guests -lt 1 ]; then guests=1; elif [ $guests -gt 2 ]; then guests=2; fi
+[ ${#rows[@]} -gt 0 ] || die "no row of $table has a test or a number like $want"
+if [ -z "$guests" ]; then
+	guests=$(($(available_mem) / 5700))
+	if [ $guests -lt 1 ]; then guests=1; elif [ $guests -gt 2 ]; then guests=2; fi
+fi
 say "${#rows[@]} rows, $guests guests at a time"
 
-slot() { while [ "$(jobs -rp | wc -l)" -ge $guests ]; do wait -n || :; done; }
+slot() { while [ "$(jobs -rp | wc -l)" -ge "$guests" ]; do wait -n || :; done; }
 
 # by_script COUNT: the tests of each script, in groups of at most that many
 by_script() {
