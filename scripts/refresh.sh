@@ -47,10 +47,11 @@ file_name() {
 	printf '%04d-%s' "$2" "$(git log -1 --format=%f "$1")" | cut -c1-57 | sed 's/[-.]*$/.patch/'
 }
 
-# The message without the sign-off that tree.sh adds.
+# The message without the sign-off that tree.sh adds, whoever rebased it since.
 message() {
-	git log -1 --format=%B "$1" | awk -v sob="$(git log -1 --format='Signed-off-by: %cn <%ce>' "$1")" '
-	$0 == sob || $0 == "Signed-off-by: fsdev <fsdev@localhost>" { next }
+	git log -1 --format=%B "$1" | awk -v author="$(git log -1 --format='Signed-off-by: %an <%ae>' "$1")" \
+		-v committer="$(git log -1 --format='Signed-off-by: %cn <%ce>' "$1")" '
+	$0 == author || $0 == committer || $0 == "Signed-off-by: fsdev <fsdev@localhost>" { next }
 	/^$/ { blank = n > 0; next }
 	{ if (blank) print ""; blank = 0; n++; print }'
 }
