@@ -63,7 +63,7 @@ is_new() {
 
 # is_rewritten COMMIT PATH: hardly a line is as it was
 is_rewritten() {
-	git diff-tree -r -B80%/80% --no-renames --no-commit-id --name-status "$1" -- "$2" | grep -q '^M[0-9]'
+	git diff-tree -r -B75%/75% --no-renames --no-commit-id --name-status "$1" -- "$2" | grep -q '^M[0-9]'
 }
 
 # new_file COMMIT MODE PATH: of the patch $out
