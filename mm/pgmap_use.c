@@ -33,6 +33,7 @@
 #include <linux/dax.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/memory-failure.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -51,6 +52,9 @@
 
 /* How often to look again at what waits for a lock of the filesystem. */
 #define PGMAP_EVICT_INTERVAL	HZ
+
+/* How often, ten times a second, to ask for files that somebody has locked. */
+#define PGMAP_ORPHAN_TRIES	50
 
 static unsigned int pin_timeout = 10;
 core_param(memremap_pin_timeout, pin_timeout, uint, 0644);
@@ -175,6 +179,20 @@ void pgmap_unuse_folio(struct folio *folio)
 EXPORT_SYMBOL_GPL(pgmap_unuse_folio);
 
 /**
+ * pgmap_folio_alone() - does the caller use a folio of device memory alone?
+ * @folio: folio that the caller has called pgmap_use_folio() for, once
+ *
+ * Context: any.
+ * Return: true if there is no other use of anything in the same chunk, which is
+ * as large as a PMD. Then nobody looks at struct pages of it.
+ */
+bool pgmap_folio_alone(struct folio *folio)
+{
+	/* pairs with the barrier in pgmap_unuse_folio(): all is done by then */
+	return atomic_read_acquire(pgmap_folio_chunk(folio)) == 1;
+}
+
+/**
  * zone_device_folio_get() - take a reference on a folio that may have none
  * @folio: folio of a tracked pgmap, whose driver does not let go of the memory
  *	meanwhile
@@ -245,8 +263,11 @@ static int pgmap_parked_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 				unsigned long nr_pages, int mf_flags)
 {
 	/* in no file and in no page table: there is nobody to signal */
-	for (unsigned long i = 0; i < nr_pages; i++)
-		SetPageHWPoison(pfn_to_page(pfn + i));
+	for (unsigned long i = 0; i < nr_pages; i++) {
+		mf_dev_mark_page(pfn_to_page(pfn + i));
+		if (!(mf_flags & MF_SW_SIMULATED))
+			mf_dev_hide_page(pfn + i);
+	}
 	return 0;
 }
 
@@ -268,13 +289,15 @@ static void pgmap_reap(struct work_struct *work)
 			complete(&use->idle);
 			return;
 		}
-		list_del(&use->parked);
 	}
+	/* nobody may use the memory before all of this is done */
+	pgmap_unmap_parked(&use->pgmap);
+	scoped_guard(mutex, &pgmap_park_lock)
+		list_del(&use->parked);
 	trace_pgmap_reap(&use->pgmap.ranges[0], use->name, 0);
 	pr_info("memremap: [mem %#llx-%#llx] of %s is free again, its last pin is gone\n",
 		use->pgmap.ranges[0].start,
 		use->pgmap.ranges[use->pgmap.nr_range - 1].end, use->name);
-	pgmap_unmap_parked(&use->pgmap);
 	pgmap_notify_parked();
 	pgmap_free_use(&use->pgmap);
 }
@@ -351,10 +374,15 @@ void pgmap_free_use(struct dev_pagemap *pgmap)
 	kfree(use);
 }
 
+static unsigned long pin_timeout_jiffies(void)
+{
+	return min_t(u64, (u64)READ_ONCE(pin_timeout) * HZ, MAX_JIFFY_OFFSET);
+}
+
 /* Return: whether nothing uses the pages any more within the time. */
 static bool pgmap_wait_idle(struct pgmap_use *use)
 {
-	unsigned long end = jiffies + READ_ONCE(pin_timeout) * HZ;
+	unsigned long end = jiffies + pin_timeout_jiffies();
 	bool told = false;
 	long left;
 
@@ -376,7 +404,34 @@ static bool pgmap_wait_idle(struct pgmap_use *use)
 	}
 }
 
-/* Have nothing in use, or only what is pinned and in no file. */
+/* The inode of a device may go before a pin does, which marks the folio dirty. */
+static void pgmap_forget_mapping(struct folio *folio, void *arg)
+{
+	folio_lock(folio);
+	folio->mapping = NULL;
+	folio_unlock(folio);
+}
+
+/* Leave the pinned folios to those who pin them. */
+static void pgmap_orphan_pinned(struct pgmap_use *use)
+{
+	struct dev_pagemap *pgmap = &use->pgmap;
+
+	if (pgmap->type != MEMORY_DEVICE_FS_DAX) {
+		pgmap_for_each_used(pgmap, pgmap_forget_mapping, NULL);
+		return;
+	}
+	/* remount and unmount keep files from us, but not for long */
+	for (int i = 0; i < PGMAP_ORPHAN_TRIES; i++) {
+		if (dax_evict_pgmap(pgmap, true))
+			return;
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+	pr_warn("memremap: %s: files of a filesystem that cannot be looked through have folios still\n",
+		use->name);
+}
+
+/* Have nothing in use, or only folios that are pinned and in no file. */
 static void pgmap_empty(struct pgmap_use *use)
 {
 	if (use->draining)
@@ -386,14 +441,14 @@ static void pgmap_empty(struct pgmap_use *use)
 	use->empty = pgmap_wait_idle(use);
 	/* whoever closes the files must not wait for the pins either */
 	if (!use->empty)
-		dax_evict_pgmap(&use->pgmap, true);
+		pgmap_orphan_pinned(use);
 }
 
 /**
  * pgmap_is_draining() - does the driver let go of the memory?
  * @pgmap: a tracked pgmap, as the pages point to it
  *
- * Return: true if folios leave their files even if they are pinned.
+ * Return: true if nobody but the core has to wait for pins.
  */
 bool pgmap_is_draining(struct dev_pagemap *pgmap)
 {
@@ -423,8 +478,10 @@ EXPORT_SYMBOL_GPL(memremap_drain_pages);
 
 /**
  * pgmap_drain() - wait until nobody uses the pages of a pgmap, or park it
- * @pgmap: pgmap from pgmap_alloc_use(), which nobody can find any more, and
- *	whose pages are mapped by nobody any more who did not before
+ * @pgmap: pgmap from pgmap_alloc_use(), whose pages are mapped by nobody any
+ *	more who did not before
+ *
+ * Until then memory_failure() finds the pgmap, and its driver hears of errors.
  *
  * Context: process context, sleeps for the time that the parameter
  * memremap_pin_timeout has, in seconds.
@@ -445,10 +502,7 @@ bool pgmap_drain(struct dev_pagemap *pgmap)
 	if (try_wait_for_completion(&use->idle))
 		return true;
 	use->since = ktime_get_boottime_seconds();
-	pgmap->ops = &pgmap_parked_ops;
-	pgmap->owner = NULL;
-	pgmap->dax_dev = NULL;
-	pgmap_reopen(pgmap);
+	pgmap_disown(pgmap, &pgmap_parked_ops);
 	trace_pgmap_park(&pgmap->ranges[0], use->name, nr_pinned);
 	pr_warn("memremap: [mem %#llx-%#llx] of %s is parked: %lu folios are pinned still after %u s. It can be used again when the last pin is gone, see /sys/kernel/mm/parked_memory\n",
 		pgmap->ranges[0].start, pgmap->ranges[pgmap->nr_range - 1].end,
@@ -467,28 +521,50 @@ static bool pgmap_overlaps(const struct dev_pagemap *pgmap,
 	return false;
 }
 
+static struct pgmap_use *pgmap_find_parked(const struct range *range)
+{
+	struct pgmap_use *use;
+
+	lockdep_assert_held(&pgmap_park_lock);
+	list_for_each_entry(use, &pgmap_parked_list, parked)
+		if (pgmap_overlaps(&use->pgmap, range))
+			return use;
+	return NULL;
+}
+
 /**
  * memremap_range_parked() - is memory waiting for pins of an earlier driver?
  * @range: the memory
  *
  * Context: process context, sleeps.
- * Return: true if @range cannot be used yet. The kernel log says why.
+ * Return: true if @range cannot be used yet.
  */
 bool memremap_range_parked(const struct range *range)
+{
+	guard(mutex)(&pgmap_park_lock);
+	return pgmap_find_parked(range);
+}
+EXPORT_SYMBOL_GPL(memremap_range_parked);
+
+/**
+ * pgmap_refuse_parked() - do not map memory that is parked
+ * @range: the memory
+ *
+ * Context: process context, sleeps.
+ * Return: 0, or %-EBUSY if it cannot be used yet. The kernel log says why.
+ */
+int pgmap_refuse_parked(const struct range *range)
 {
 	struct pgmap_use *use;
 
 	guard(mutex)(&pgmap_park_lock);
-	list_for_each_entry(use, &pgmap_parked_list, parked) {
-		if (!pgmap_overlaps(&use->pgmap, range))
-			continue;
-		pr_warn_ratelimited("memremap: [mem %#llx-%#llx] cannot be used: folios that %s had are pinned still, see /sys/kernel/mm/parked_memory\n",
-				    range->start, range->end, use->name);
-		return true;
-	}
-	return false;
+	use = pgmap_find_parked(range);
+	if (!use)
+		return 0;
+	pr_warn_ratelimited("memremap: [mem %#llx-%#llx] cannot be used: folios that %s had are pinned still, see /sys/kernel/mm/parked_memory\n",
+			    range->start, range->end, use->name);
+	return -EBUSY;
 }
-EXPORT_SYMBOL_GPL(memremap_range_parked);
 
 static ssize_t parked_memory_show(struct kobject *kobj,
 				  struct kobj_attribute *attr, char *buf)
@@ -506,7 +582,9 @@ static ssize_t parked_memory_show(struct kobject *kobj,
 	return at;
 }
 
-static struct kobj_attribute parked_memory_attr = __ATTR_RO(parked_memory);
+/* Addresses are not for everybody. */
+static struct kobj_attribute parked_memory_attr =
+	__ATTR(parked_memory, 0400, parked_memory_show, NULL);
 
 static int __init pgmap_use_init(void)
 {

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Who uses a dax device: its state, and the claim a holder has on it.
+/**
+ * DOC: State and claim
  *
- * The state says what the device can do. Its driver moves it:
+ * The state of a dax device says what the device can do. Its driver moves it:
  *
- *	state		operations	a claim is answered	entered by
- *	DAX_DEAD	-ENXIO		-ENODEV			kill_dax()
- *	DAX_BOUND	-ENXIO		-EOPNOTSUPP		dax_set_bound()
- *	DAX_LIVE	work		0 or -EBUSY		run_dax()
- *	DAX_DYING	work		-ENODEV			kill_dax()
+ * ==========  ==========  ===================  ===============
+ * state       operations  a claim is answered  entered by
+ * ==========  ==========  ===================  ===============
+ * DAX_DEAD    -ENXIO      -ENODEV              kill_dax()
+ * DAX_BOUND   -ENXIO      -EOPNOTSUPP          dax_set_bound()
+ * DAX_LIVE    work        0 or -EBUSY          run_dax()
+ * DAX_DYING   work        -ENODEV              kill_dax()
+ * ==========  ==========  ===================  ===============
  *
  * DAX_BOUND is for drivers that use the memory without dax (kmem). DAX_DYING
  * lasts as long as the holder needs to let go: it may still use the device to
  * that end, but nobody new comes in.
  *
- * The claim says which filesystem or mapped device owns the device:
+ * The claim says which filesystem or mapped device owns the device::
  *
  *	DAX_FREE ----- get -----> DAX_HELD ----- put -----> DAX_LEAVING
  *	   ^                         |                        |     ^
@@ -29,14 +32,15 @@
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
  * holder_name, dev, holder_kn, notifying, revoker and shared_sb. The holder is
  * never called under it, and of other locks only those of a wait queue and of
- * sysfs_notify_dirent() are taken. What keeps the holder alive while it is
- * called is the count of notifications, for which fs_put_dax() waits, and
- * kill_dax() as well.
+ * sysfs_notify_dirent() are taken. The count of notifications keeps the holder
+ * alive while it is called: fs_put_dax() waits for them, and kill_dax() as well.
  *
  * Operations take no lock: DAXDEV_ALIVE is what they test, under
  * dax_dev_read_lock() or dax_read_lock(), and kill_dax() waits for them after
  * it has cleared it. The former sections belong to a device, and may take as
  * long as the memory needs; the latter all devices wait for.
+ *
+ * tools/testing/dax/model/claim.pml is a model of all this.
  */
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
@@ -136,17 +140,18 @@ static void dax_notify_end(struct dax_device *dax_dev)
 /**
  * dax_holder_emit() - show who has the claim on a dax device
  * @dax_dev: the device
+ * @parked: nobody can have it, since there are pins on its memory
  * @buf: buffer of an attribute in sysfs
  *
  * Return: the number of bytes in @buf.
  */
-ssize_t dax_holder_emit(struct dax_device *dax_dev, char *buf)
+ssize_t dax_holder_emit(struct dax_device *dax_dev, bool parked, char *buf)
 {
 	const char *name = dax_dev->holder_name;
 
 	guard(spinlock)(&dax_dev->lock);
 	if (dax_dev->claim == DAX_FREE)
-		return sysfs_emit(buf, "free\n");
+		return sysfs_emit(buf, parked ? "parked\n" : "free\n");
 	return sysfs_emit(buf, "%s%s%s\n",
 			  dax_dev->claim == DAX_LOST ? "lost" : "held",
 			  *name ? " " : "", name);
@@ -471,10 +476,7 @@ void kill_dax(struct dax_device *dax_dev)
 		wait_var_event_spinlock(&dax_dev->notifying,
 					!dax_dev->notifying, &dax_dev->lock);
 	}
-	if (dax_dev->readers != &dax_srcu)
-		synchronize_srcu(dax_dev->readers);
-	/* those who came by way of another device, or do not know the device */
-	synchronize_srcu(&dax_srcu);
+	dax_wait_readers(dax_dev);
 	dax_dev->fops = NULL;
 }
 EXPORT_SYMBOL_GPL(kill_dax);

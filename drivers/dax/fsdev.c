@@ -4,8 +4,8 @@
  *
  * The memory gets pages which fs-dax can build folios of, and dax operations.
  * A filesystem claims the device with fs_dax_get() and maps its files straight
- * onto the memory. There is nothing to do with /dev/daxX.Y but to open it, as
- * the name to mount.
+ * onto the memory. /dev/daxX.Y is the name to mount, and until then can be read
+ * by tools that look for a superblock.
  *
  * This driver owns the memory from probe to unbind. Unbinding is never refused
  * because a filesystem has the device; kill_dax() takes the device away from the
@@ -13,9 +13,11 @@
  */
 #include <linux/dax.h>
 #include <linux/io.h>
+#include <linux/memory-failure.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include "bus.h"
 #include "dax-private.h"
@@ -68,20 +70,6 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 	return fsdev_good_pages(dev_dax, pgoff, nr, mode);
 }
 
-/*
- * An error that came while the page was healed may have come too early to find
- * that it is mapped: this is after it is in the record again.
- */
-static long fsdev_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *kaddr,
-		       long nr_pages)
-{
-	long nr = dax_poison_heal(dev_dax, pgoff, kaddr, nr_pages);
-
-	for (long i = nr; i < nr_pages; i++)
-		dax_unmap_page(virt_to_page(kaddr) + i);
-	return nr;
-}
-
 static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 				 size_t nr_pages)
 {
@@ -89,21 +77,14 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 
 	while (nr_pages) {
 		void *kaddr;
-		bool bad;
 		long nr;
 
 		nr = fsdev_translate(dev_dax, pgoff, nr_pages, &kaddr, NULL);
 		if (nr < 0)
 			return nr;
-
-		nr = dax_poison_span(dev_dax, pgoff, nr, &bad);
-		if (bad)
-			dax_poison_touch(dev_dax, pgoff, kaddr, nr);
-		memset(kaddr, 0, PFN_PHYS(nr));
-		dax_flush(dax_dev, kaddr, PFN_PHYS(nr));
-		if (bad && fsdev_heal(dev_dax, pgoff, kaddr, nr) < nr)
-			return -EHWPOISON;
-
+		nr = dax_poison_zero(dev_dax, pgoff, kaddr, nr);
+		if (nr < 0)
+			return nr;
 		pgoff += nr;
 		nr_pages -= nr;
 	}
@@ -115,7 +96,7 @@ static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 				   struct iov_iter *iter)
 {
 	struct dev_dax *dev_dax = dax_dev->private;
-	long nr = PHYS_PFN(bytes), nr_written, nr_good;
+	long nr = PHYS_PFN(bytes);
 	size_t done;
 
 	if (!PAGE_ALIGNED(addr) || !nr) {
@@ -124,14 +105,13 @@ static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 		return 0;
 	}
 
-	dax_poison_touch(dev_dax, pgoff, addr, nr);
+	nr = dax_poison_touch(dev_dax, pgoff, addr, nr);
+	if (nr < 0)
+		return 0;
 	done = _copy_from_iter_flushcache(addr, PFN_PHYS(nr), iter);
-	nr_written = PHYS_PFN(done);
-	nr_good = fsdev_heal(dev_dax, pgoff, addr, nr_written);
-	for (long i = nr_written; i < nr; i++)
-		dax_poison_mark(dev_dax, virt_to_page(addr) + i);
-	iov_iter_revert(iter, done - PFN_PHYS(nr_good));
-	return PFN_PHYS(nr_good);
+	nr = dax_poison_heal(dev_dax, pgoff, addr, PHYS_PFN(done));
+	iov_iter_revert(iter, done - PFN_PHYS(nr));
+	return PFN_PHYS(nr);
 }
 
 static const struct dax_operations fsdev_dax_ops = {
@@ -140,16 +120,11 @@ static const struct dax_operations fsdev_dax_ops = {
 	.recovery_write = fsdev_recovery_write,
 };
 
-/*
- * Record the error first, so that nothing maps the page again. Then let the
- * holder tell who uses it. Last unmap it, whatever the holder did.
- */
+/* Record the error first, so that nothing maps the page again. */
 static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 				unsigned long nr_pages, int mf_flags)
 {
 	struct dev_dax *dev_dax = pgmap->owner;
-	struct page *page = pfn_to_page(pfn);
-	bool told, shared = false;
 	u64 offset;
 	int rc;
 
@@ -157,19 +132,10 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 	if (rc)
 		return rc;
 
-	rc = dax_holder_notify_failure(dev_dax->dax_dev, offset,
-				       PFN_PHYS(nr_pages), mf_flags);
-	told = rc != -EOPNOTSUPP && rc != -ENXIO;
-	for (unsigned long i = 0; i < nr_pages; i++) {
-		if (!told && IS_ENABLED(CONFIG_MEMORY_FAILURE))
-			mf_dax_kill_page(page + i, mf_flags);
-		dax_poison_mark(dev_dax, page + i);
-		shared |= !dax_unmap_page(page + i);
-	}
-	/* remount and freeze keep the files from us, but not for long */
-	while (shared && !dax_unmap_holder(dev_dax->dax_dev))
-		schedule_timeout_uninterruptible(msecs_to_jiffies(10));
-	return told ? rc : 0;
+	for (unsigned long i = 0; i < nr_pages; i++)
+		dax_poison_mark(dev_dax, pfn_to_page(pfn + i));
+	return mf_dax_failure(dev_dax->dax_dev, offset, pfn, nr_pages,
+			      mf_flags);
 }
 
 static const struct dev_pagemap_ops fsdev_pagemap_ops = {
@@ -182,10 +148,79 @@ static int fsdev_open(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+static const struct file_operations fsdev_fops;
+
+/* Within a page, while nobody has claimed the device. */
+static int fsdev_read_page(struct dax_device *dax_dev, loff_t pos, void *to,
+			   size_t len)
+{
+	void *kaddr;
+	long nr;
+
+	guard(dax_dev_read)(dax_dev);
+	if (!dax_alive_as(dax_dev, &fsdev_fops))
+		return -ENXIO;
+	if (dax_holder(dax_dev))
+		return -EBUSY;
+	nr = dax_direct_access(dax_dev, PHYS_PFN(pos), 1, DAX_ACCESS, &kaddr,
+			       NULL);
+	if (nr == -EHWPOISON)
+		return -EIO;
+	if (nr < 0)
+		return nr;
+	if (copy_mc_to_kernel(to, kaddr + offset_in_page(pos), len))
+		return -EIO;
+	return 0;
+}
+
+/*
+ * The data takes a detour: a page fault of the user's buffer may take for ever,
+ * and unbinding waits for those who read the device.
+ */
+static ssize_t fsdev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct dev_dax *dev_dax = iocb->ki_filp->private_data;
+	struct dax_device *dax_dev = dev_dax->dax_dev;
+	loff_t size = dax_dev_size(dax_dev);
+	size_t done = 0;
+	int rc = size ? 0 : -ENXIO;
+
+	void *page __free(free_page) = (void *)__get_free_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+
+	while (!rc && iov_iter_count(to) && iocb->ki_pos < size) {
+		size_t copied, len = min3(PAGE_SIZE - offset_in_page(iocb->ki_pos),
+					  iov_iter_count(to),
+					  (size_t)(size - iocb->ki_pos));
+
+		rc = fatal_signal_pending(current) ? -EINTR :
+		     fsdev_read_page(dax_dev, iocb->ki_pos, page, len);
+		if (rc)
+			break;
+		copied = copy_to_iter(page, len, to);
+		if (copied < len)
+			rc = -EFAULT;
+		iocb->ki_pos += copied;
+		done += copied;
+		cond_resched();
+	}
+	return done ?: rc;
+}
+
+static loff_t fsdev_llseek(struct file *filp, loff_t offset, int whence)
+{
+	struct dev_dax *dev_dax = filp->private_data;
+
+	return fixed_size_llseek(filp, offset, whence,
+				 dax_dev_size(dev_dax->dax_dev));
+}
+
 static const struct file_operations fsdev_fops = {
 	.owner = THIS_MODULE,
 	.open = fsdev_open,
-	.llseek = noop_llseek,
+	.llseek = fsdev_llseek,
+	.read_iter = fsdev_read_iter,
 };
 
 static void fsdev_stop(void *data)
@@ -222,6 +257,7 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 				&fsdev_pagemap_ops);
 	if (rc)
 		return rc;
+	dax_poison_bind(dev_dax);
 
 	rc = dax_set_ops(dax_dev, &fsdev_dax_ops);
 	if (rc) {

@@ -1,26 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The record of memory errors of character dax devices.
+/**
+ * DOC: Memory errors of character dax devices
  *
- * It belongs to the region, by address: what was found in one device is known
- * in the next one that gets the memory, whatever its mode. It is in sectors of
- * 512 bytes as for block devices, but always covers whole pages.
+ * The record of errors belongs to the region, by address: what was found in one
+ * device is known in the next one that gets the memory, whatever its mode. It
+ * is in sectors of 512 bytes as for block devices, but always covers whole
+ * pages. What does not fit into it is beside it, page by page.
+ *
+ * Four things say of a page that it is bad: the record, its flag
+ * (PageHWPoison()), that it is not in the direct map, and that nobody has it
+ * mapped. An error goes through them in this order, and a heal goes back::
+ *
+ *	error					heal
+ *	1. it is in the record			5. it is good, and can be mapped
+ *	2. it is counted (dax_set_failed())	   the record forgets it
+ *	3. the page is flagged			4. the flag goes
+ *	4. it leaves the direct map		3. it can be read back
+ *	5. page tables lose it			2. it is written
+ *	6. who had it gets a signal		1. it is in the direct map again;
+ *						   the medium forgets the error
+ *
+ * A fault looks at the count, then at the record, makes the page known as
+ * mapped, and looks at the count again, with full barriers in between. Either
+ * it sees a new count, or the error, which looks for mappings after it has
+ * counted, sees the mapping. A flush looks at the flag of a page alone: a page
+ * is flagged before it leaves the direct map, and has come back when the flag
+ * goes.
+ *
+ * Locking: dax_region::heal_lock is held from dax_poison_touch() to
+ * dax_poison_heal(), so that no page is healed by two at once, one of whom
+ * fails. An error does not wait for it. dax_region::poison_lock is what both
+ * take to change any of 1 to 4. A heal says in there which pages it is about,
+ * and an error says there that it has come to one of them. Hence when a heal
+ * ends, under the lock, it knows of each page whether an error came after it
+ * began, and that page stays bad: the record never had it as good. An error
+ * that comes after that finds a good page and goes its way from the start.
+ * Between two holders of the lock, and but for pages that are being healed, the
+ * record, the flag and the direct map of a page say the same.
+ *
+ * Both locks are taken under those of filesystems, and in read sections of the
+ * device. heal_lock is outside of poison_lock, and no memory is allocated under
+ * either in a way that waits for a filesystem.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/badblocks.h>
 #include <linux/blkdev.h>
+#include <linux/capability.h>
 #include <linux/cleanup.h>
+#include <linux/ctype.h>
 #include <linux/dax.h>
+#include <linux/jiffies.h>
 #include <linux/libnvdimm.h>
+#include <linux/memory-failure.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/pfn.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/set_memory.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 #include "dax-private.h"
+
+DEFINE_LOCK_GUARD_1(dax_poison, struct dax_region,
+		    mutex_lock(&_T->lock->poison_lock);
+		    _T->nofs = memalloc_nofs_save(),
+		    memalloc_nofs_restore(_T->nofs);
+		    mutex_unlock(&_T->lock->poison_lock),
+		    unsigned int nofs)
 
 static sector_t dax_sectors(unsigned long nr_pages)
 {
@@ -49,6 +101,25 @@ static unsigned long dax_sector_pfn(struct dax_region *dax_region,
 /* Room for a line: no half of one may end what is shown. */
 #define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
 
+/* The lines of what the record has no room for, one for each page. */
+static ssize_t dax_show_more(struct dev_dax *dev_dax,
+			     const struct dev_dax_range *dax_range, char *buf,
+			     ssize_t at)
+{
+	unsigned long start = PHYS_PFN(dax_range->range.start), pfn;
+	void *entry;
+
+	xa_for_each_range(&dev_dax->region->bb_more, pfn, entry, start,
+			  PHYS_PFN(dax_range->range.end)) {
+		if (at + DAX_BADBLOCKS_LINE > PAGE_SIZE)
+			break;
+		at += sysfs_emit_at(buf, at, "%llu %llu\n",
+				    dax_sectors(dax_range->pgoff + pfn - start),
+				    dax_sectors(1));
+	}
+	return at;
+}
+
 /* The lines of one range, by offset into the device. */
 static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 				  const struct dev_dax_range *dax_range,
@@ -75,7 +146,7 @@ static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 		at += sysfs_emit_at(buf, at, "%llu %llu\n", bad - base,
 				    sector - bad);
 	}
-	return at;
+	return dax_show_more(dev_dax, dax_range, buf, at);
 }
 
 static ssize_t badblocks_show_device(struct device *dev,
@@ -95,19 +166,27 @@ static ssize_t badblocks_show_device(struct device *dev,
 	return at;
 }
 
+static ssize_t badblocks_store_device(struct device *dev,
+				      struct device_attribute *attr,
+				      const char *buf, size_t len);
+
 struct device_attribute dax_attr_badblocks =
-	__ATTR(badblocks, 0444, badblocks_show_device, NULL);
+	__ATTR(badblocks, 0644, badblocks_show_device, badblocks_store_device);
 
 /* Return: 0 or %-ENOMEM. */
 int dax_poison_init(struct dax_region *dax_region)
 {
+	mutex_init(&dax_region->heal_lock);
+	mutex_init(&dax_region->poison_lock);
 	xa_init(&dax_region->bb_more);
+	xa_init(&dax_region->bb_stuck);
 	return badblocks_init(&dax_region->bb, 1);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_init);
 
 void dax_poison_exit(struct dax_region *dax_region)
 {
+	xa_destroy(&dax_region->bb_stuck);
 	xa_destroy(&dax_region->bb_more);
 	badblocks_exit(&dax_region->bb);
 }
@@ -146,8 +225,66 @@ static int dax_poison_reread(struct device *dev, void *data)
 	return 0;
 }
 
+/* The record is full: what is not in it goes beside it. */
+static void dax_poison_overflow(struct dax_region *dax_region,
+				unsigned long pfn, unsigned long nr_pages)
+{
+	struct xarray *more = &dax_region->bb_more;
+
+	dev_err_ratelimited(dax_region->dev,
+			    "more memory errors than badblocks can show\n");
+	for (unsigned long i = 0; i < nr_pages; i++)
+		if (xa_err(xa_store(more, pfn + i, xa_mk_value(1), GFP_KERNEL)))
+			dev_err(dax_region->dev,
+				"no memory to remember pfn %#lx\n", pfn + i);
+}
+
+/* What is healed just now ends before the first page with a new error. */
+static void dax_poison_interrupt(struct dax_region *dax_region,
+				 unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned long start = dax_region->heal_pfn;
+	unsigned long end = start + dax_region->heal_good;
+
+	if (pfn < end && pfn + nr_pages > start)
+		dax_region->heal_good = pfn > start ? pfn - start : 0;
+}
+
+/* The one place where a page becomes bad. */
+static void dax_poison_record(struct dax_region *dax_region, unsigned long pfn,
+			      unsigned long nr_pages)
+{
+	sector_t sector = (PFN_PHYS(pfn) - dax_region->res.start) >>
+			  SECTOR_SHIFT;
+
+	lockdep_assert_held(&dax_region->poison_lock);
+
+	if (!badblocks_set(&dax_region->bb, sector, dax_sectors(nr_pages), 1))
+		dax_poison_overflow(dax_region, pfn, nr_pages);
+	dax_poison_interrupt(dax_region, pfn, nr_pages);
+}
+
 /**
- * dax_region_poison_changed() - somebody has changed the record of a region
+ * dax_region_poison_add() - record an error that the medium knows of
+ * @dax_region: the region
+ * @bad: physical addresses; a page is bad if a byte of it is
+ *
+ * Tells nobody, see dax_region_poison_changed().
+ *
+ * Context: process context, sleeps.
+ */
+void dax_region_poison_add(struct dax_region *dax_region,
+			   const struct range *bad)
+{
+	unsigned long pfn = PHYS_PFN(bad->start);
+
+	guard(dax_poison)(dax_region);
+	dax_poison_record(dax_region, pfn, PHYS_PFN(bad->end) - pfn + 1);
+}
+EXPORT_SYMBOL_GPL(dax_region_poison_add);
+
+/**
+ * dax_region_poison_changed() - errors were added to a region that is in use
  * @dax_region: region whose parent device is locked and has its driver
  */
 void dax_region_poison_changed(struct dax_region *dax_region)
@@ -156,18 +293,47 @@ void dax_region_poison_changed(struct dax_region *dax_region)
 }
 EXPORT_SYMBOL_GPL(dax_region_poison_changed);
 
-/* The record is full: what is not in it goes beside it. */
-static void dax_poison_overflow(struct dev_dax *dev_dax, unsigned long pfn,
-				unsigned long nr_pages)
+/*
+ * The medium remembers the error for whoever has it after us. As a heal asks it
+ * to forget, this is under the same lock as what a heal goes by.
+ */
+static void dax_poison_note(struct dax_region *dax_region, unsigned long pfn,
+			    unsigned long nr_pages)
 {
-	struct xarray *more = &dev_dax->region->bb_more;
+	lockdep_assert_held(&dax_region->poison_lock);
 
-	dev_err_ratelimited(&dev_dax->dev,
-			    "more memory errors than badblocks can show\n");
-	for (unsigned long i = 0; i < nr_pages; i++)
-		if (xa_err(xa_store(more, pfn + i, xa_mk_value(1), GFP_KERNEL)))
-			dev_err(&dev_dax->dev, "no memory to remember pfn %#lx\n",
-				pfn + i);
+	if (dax_region->note_poison)
+		dax_region->note_poison(dax_region, PFN_PHYS(pfn),
+					PFN_PHYS(nr_pages));
+}
+
+VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
+					  unsigned long pfn);
+
+/*
+ * Whether the device has struct pages just now. In tools/testing/nvdimm the
+ * address is somebody else's.
+ */
+VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
+					  unsigned long pfn)
+{
+	struct dev_pagemap *pgmap;
+	bool has;
+
+	KUNIT_STATIC_STUB_REDIRECT(dax_poison_has_page, dev_dax, pfn);
+	pgmap = get_dev_pagemap(pfn);
+	has = pgmap && pgmap->owner == dev_dax;
+	put_dev_pagemap(pgmap);
+	return has;
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_poison_has_page);
+
+static void dax_poison_flag(struct dev_dax *dev_dax, unsigned long pfn,
+			    unsigned long nr_pages)
+{
+	for (unsigned long end = pfn + nr_pages; pfn < end; pfn++)
+		if (dax_poison_has_page(dev_dax, pfn))
+			mf_dev_mark_page(pfn_to_page(pfn));
 }
 
 /**
@@ -177,22 +343,23 @@ static void dax_poison_overflow(struct dev_dax *dev_dax, unsigned long pfn,
  * @nr_pages: how many
  * @offset: set to where that is, in bytes from the start of the device
  *
- * Context: process context.
+ * Pages that are being healed stay bad.
+ *
+ * Context: process context, sleeps.
  * Return: 0, or %-ENXIO if @pfn is not in the device.
  */
 int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 		   unsigned long nr_pages, u64 *offset)
 {
-	struct dax_region *dax_region = dev_dax->region;
-	sector_t sector;
-
 	if (!dax_phys_to_offset(dev_dax, PFN_PHYS(pfn), offset))
 		return -ENXIO;
 
-	sector = (PFN_PHYS(pfn) - dax_region->res.start) >> SECTOR_SHIFT;
-	if (!badblocks_set(&dax_region->bb, sector, dax_sectors(nr_pages), 1))
-		dax_poison_overflow(dev_dax, pfn, nr_pages);
-	dax_set_failed(dev_dax->dax_dev);
+	scoped_guard(dax_poison, dev_dax->region) {
+		dax_poison_record(dev_dax->region, pfn, nr_pages);
+		dax_set_failed(dev_dax->dax_dev);
+		dax_poison_note(dev_dax->region, pfn, nr_pages);
+		dax_poison_flag(dev_dax, pfn, nr_pages);
+	}
 	dax_poison_changed(dev_dax);
 	return 0;
 }
@@ -263,28 +430,133 @@ static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
 }
 
 /**
- * dax_poison_mark() - flag a page that is in the record
+ * dax_poison_mark() - let the flag of a page say what the record says
  * @dev_dax: the device
  * @page: the page
  *
- * Unless it was healed meanwhile.
+ * For those who went by an error that somebody may have healed meanwhile.
  */
 void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 {
-	SetPageHWPoison(page);
-	/* pairs with dax_poison_forget() */
-	smp_mb__after_atomic();
-	if (!dax_poison_has(dev_dax, page))
-		ClearPageHWPoison(page);
+	guard(dax_poison)(dev_dax->region);
+	if (dax_poison_has(dev_dax, page))
+		mf_dev_mark_page(page);
+	else
+		mf_dev_end_heal(page, true);
 }
 EXPORT_SYMBOL_GPL(dax_poison_mark);
 
-/* Undo what memory_failure() and the machine check handler did to a page. */
-static void dax_poison_unmark(unsigned long pfn)
+/* So many heals may fail in so many seconds, each by a machine check. */
+#define DAX_HEAL_FAILURES	10
+#define DAX_HEAL_SECONDS	5
+
+VISIBLE_IF_KUNIT bool dax_poison_can_read(void);
+
+/* Whether reading a bad page is an error and not the end of the machine. */
+VISIBLE_IF_KUNIT bool dax_poison_can_read(void)
 {
-	ClearPageHWPoison(pfn_to_page(pfn));
-	/* mapped or not: the flag above does not tell */
-	clear_mce_nospec(pfn);
+	KUNIT_STATIC_STUB_REDIRECT(dax_poison_can_read);
+	return IS_ENABLED(CONFIG_ARCH_HAS_COPY_MC);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_poison_can_read);
+
+/* A write has not helped, and the next one need not be tried. */
+static void dax_poison_heal_failed(struct dax_region *dax_region,
+				   unsigned long pfn)
+{
+	if (!dax_region->heal_failed ||
+	    time_after(jiffies, dax_region->heal_window +
+				DAX_HEAL_SECONDS * HZ)) {
+		dax_region->heal_window = jiffies;
+		dax_region->heal_failed = 0;
+	}
+	dax_region->heal_failed++;
+	xa_store(&dax_region->bb_stuck, pfn, xa_mk_value(1), GFP_NOFS);
+}
+
+static bool dax_poison_heal_throttled(struct dax_region *dax_region)
+{
+	return dax_region->heal_failed >= DAX_HEAL_FAILURES &&
+	       time_before_eq(jiffies, dax_region->heal_window +
+				       DAX_HEAL_SECONDS * HZ);
+}
+
+/* Return: how many of the pages a heal may be tried of. */
+static long dax_poison_heal_allowed(struct dax_region *dax_region,
+				    unsigned long pfn, long nr_pages)
+{
+	unsigned long stuck = pfn;
+
+	/* nobody could say whether it has helped */
+	if (!dax_poison_can_read() && !dax_region->clear_poison)
+		return 0;
+	if (dax_poison_heal_throttled(dax_region))
+		return 0;
+	if (xa_find(&dax_region->bb_stuck, &stuck, pfn + nr_pages - 1,
+		    XA_PRESENT))
+		return stuck - pfn;
+	return nr_pages;
+}
+
+/**
+ * dax_poison_retry() - pages that could not be healed may be tried again
+ * @dax_region: the region
+ * @pfn: first page frame
+ * @nr_pages: how many
+ */
+void dax_poison_retry(struct dax_region *dax_region, unsigned long pfn,
+		      unsigned long nr_pages)
+{
+	unsigned long stuck;
+	void *entry;
+
+	guard(mutex)(&dax_region->heal_lock);
+	dax_region->heal_failed = 0;
+	xa_for_each_range(&dax_region->bb_stuck, stuck, entry, pfn,
+			  pfn + nr_pages - 1)
+		xa_erase(&dax_region->bb_stuck, stuck);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_poison_retry);
+
+/*
+ * Make the medium forget errors. It may want to do so in larger units than
+ * pages, or one by one.
+ * Return: how many of these pages it has no error in.
+ */
+static long dax_poison_ask_medium(struct dax_region *dax_region,
+				  unsigned long pfn, long nr_pages)
+{
+	long rc;
+
+	if (!dax_region->clear_poison)
+		return nr_pages;
+
+	nr_pages = min_t(long, nr_pages, PHYS_PFN(SZ_1G));
+	rc = dax_region->clear_poison(dax_region, PFN_PHYS(pfn),
+				      PFN_PHYS(nr_pages));
+	if (rc < (long)PAGE_SIZE && nr_pages > 1)
+		rc = dax_region->clear_poison(dax_region, PFN_PHYS(pfn),
+					      PAGE_SIZE);
+	return rc < 0 ? 0 : min_t(long, nr_pages, PHYS_PFN(rc));
+}
+
+/* From now on an error is a new one. */
+static void dax_poison_heal_begin(struct dax_region *dax_region,
+				  unsigned long pfn, long nr_pages)
+{
+	guard(dax_poison)(dax_region);
+	dax_region->heal_pfn = pfn;
+	dax_region->heal_nr = nr_pages;
+	dax_region->heal_good = nr_pages;
+}
+
+/* The pages behind these are none of the heal's. */
+static void dax_poison_heal_trim(struct dax_region *dax_region, long nr_pages)
+{
+	guard(dax_poison)(dax_region);
+	dax_region->heal_nr = nr_pages;
+	dax_region->heal_good = min_t(unsigned long, nr_pages,
+				      dax_region->heal_good);
 }
 
 /**
@@ -292,24 +564,45 @@ static void dax_poison_unmark(unsigned long pfn)
  * @dev_dax: the device
  * @pgoff: first page, from the start of the device
  * @addr: address of that page in the direct map
- * @nr_pages: how many pages, in one range
+ * @nr_pages: how many pages
  *
- * They stay in the record, and out of reach for everybody else.
+ * They stay in the record, and out of reach for everybody else. Unless this
+ * fails, the caller has to call dax_poison_heal(), whatever comes of the write,
+ * and before it waits for any user.
+ *
+ * Context: process context, sleeps.
+ * Return: how many pages may be written, at least one; %-EHWPOISON if the first
+ * cannot be healed, could not before, see dax_poison_retry(), or if too many
+ * could not of late.
  */
-void dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
+long dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		      long nr_pages)
 {
 	struct dax_region *dax_region = dev_dax->region;
 	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
-	phys_addr_t phys = dax_region->res.start + (sector << SECTOR_SHIFT);
-	unsigned long pfn = PHYS_PFN(__pa(addr));
+	unsigned long pfn = dax_sector_pfn(dax_region, sector);
 
-	for (long i = 0; i < nr_pages; i++) {
-		if (dax_region->clear_poison)
-			dax_region->clear_poison(dax_region, phys + PFN_PHYS(i),
-						 PAGE_SIZE);
-		dax_poison_unmark(pfn + i);
+	mutex_lock(&dax_region->heal_lock);
+	nr_pages = dax_poison_heal_allowed(dax_region, pfn, nr_pages);
+	if (!nr_pages) {
+		mutex_unlock(&dax_region->heal_lock);
+		dev_dbg(&dev_dax->dev, "page %#lx: not tried again\n", pgoff);
+		return -EHWPOISON;
 	}
+	dax_poison_heal_begin(dax_region, pfn, nr_pages);
+	nr_pages = dax_poison_ask_medium(dax_region, pfn, nr_pages);
+	dax_poison_heal_trim(dax_region, nr_pages);
+	if (!nr_pages) {
+		mutex_unlock(&dax_region->heal_lock);
+		dev_err_ratelimited(&dev_dax->dev,
+				    "page %#lx: the medium keeps the error\n",
+				    pgoff);
+		return -EHWPOISON;
+	}
+
+	for (long i = 0; i < nr_pages; i++)
+		mf_dev_begin_heal(virt_to_page(addr) + i);
+	return nr_pages;
 }
 EXPORT_SYMBOL_GPL(dax_poison_touch);
 
@@ -322,83 +615,389 @@ VISIBLE_IF_KUNIT bool dax_poison_readable(void *addr, void *buf)
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_readable);
 
-/* How many pages can be read, @buf has room for one. */
-static long dax_poison_read_back(void *addr, long nr_pages, void *buf)
+/* Return: how many pages of the heal that is under way can be read. */
+static long dax_poison_read_back(struct dax_region *dax_region, void *addr,
+				 long nr_pages)
 {
-	long nr = 0;
+	void *buf __free(kfree) = NULL;
 
-	while (nr < nr_pages && dax_poison_readable(addr + PFN_PHYS(nr), buf))
-		nr++;
-	return nr;
+	/* then the medium has said that they can */
+	if (!dax_poison_can_read())
+		return nr_pages;
+
+	buf = kmalloc(PAGE_SIZE, GFP_NOFS);
+	if (!buf)
+		return 0;
+	for (long nr = 0; nr < nr_pages; nr++) {
+		if (dax_poison_readable(addr + PFN_PHYS(nr), buf))
+			continue;
+		dax_poison_heal_failed(dax_region, dax_region->heal_pfn + nr);
+		return nr;
+	}
+	return nr_pages;
 }
 
-/* Return: false if the record is full, and they are in the middle of a run. */
-static bool dax_poison_forget(struct dev_dax *dev_dax, sector_t sector,
-			      struct page *page, long nr_pages)
+/*
+ * The record is full, and the pages are in the middle of a run: what is behind
+ * them goes beside the record, before it leaves it. Then the run ends earlier.
+ */
+static bool dax_poison_split(struct dax_region *dax_region, sector_t sector,
+			     long nr_pages)
 {
-	struct dax_region *dax_region = dev_dax->region;
-	unsigned long pfn = dax_sector_pfn(dax_region, sector);
+	sector_t at = sector + dax_sectors(nr_pages), end, first, len;
 
-	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)))
+	if (!badblocks_check(&dax_region->bb, at, 1, &first, &len))
+		return false;
+	for (end = first + len; at < end; at += PAGE_SECTORS)
+		if (xa_err(xa_store(&dax_region->bb_more,
+				    dax_sector_pfn(dax_region, at),
+				    xa_mk_value(1), GFP_KERNEL)))
+			return false;
+	return badblocks_clear(&dax_region->bb, sector, end - sector);
+}
+
+/* Return: false if there is no memory to remember what is behind them. */
+static bool dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
+			      long nr_pages)
+{
+	sector_t sector = (PFN_PHYS(pfn) - dax_region->res.start) >>
+			  SECTOR_SHIFT;
+
+	lockdep_assert_held(&dax_region->poison_lock);
+
+	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)) &&
+	    !dax_poison_split(dax_region, sector, nr_pages))
 		return false;
 	for (long i = 0; i < nr_pages; i++)
 		xa_erase(&dax_region->bb_more, pfn + i);
-	/* forget, then clear; dax_poison_mark() flags, then looks */
-	smp_mb();
-	for (long i = 0; i < nr_pages; i++)
-		ClearPageHWPoison(page + i);
 	return true;
+}
+
+/* Good pages, of whom nobody knows it yet. */
+static bool dax_poison_make_good(struct dax_region *dax_region,
+				 struct page *page, long nr_pages)
+{
+	for (long i = 0; i < nr_pages; i++)
+		mf_dev_end_heal(page + i, true);
+	/* who finds a page good may write, and flush what has no flag */
+	smp_wmb();
+	return dax_poison_forget(dax_region, dax_region->heal_pfn, nr_pages);
+}
+
+/* As memory_failure() leaves bad pages, or is about to. */
+static void dax_poison_keep_bad(struct page *page, long nr_pages)
+{
+	for (long i = 0; i < nr_pages; i++)
+		mf_dev_end_heal(page + i, false);
+}
+
+/*
+ * The end of the heal that is under way, @nr_pages of which could be read back.
+ * Return: how many pages are good.
+ */
+static long dax_poison_heal_end(struct dev_dax *dev_dax, struct page *page,
+				long nr_pages)
+{
+	struct dax_region *dax_region = dev_dax->region;
+
+	guard(dax_poison)(dax_region);
+	nr_pages = min_t(long, nr_pages, dax_region->heal_good);
+	if (nr_pages && !dax_poison_make_good(dax_region, page, nr_pages))
+		nr_pages = 0;
+	dax_poison_keep_bad(page + nr_pages, dax_region->heal_nr - nr_pages);
+	if (nr_pages < dax_region->heal_nr)
+		dax_poison_note(dax_region, dax_region->heal_pfn + nr_pages,
+				dax_region->heal_nr - nr_pages);
+	dax_region->heal_nr = 0;
+	dax_region->heal_good = 0;
+	return nr_pages;
 }
 
 /**
  * dax_poison_heal() - forget the errors of pages that were written
- * @dev_dax: the device
- * @pgoff: first page, from the start of the device
+ * @dev_dax: the device, after dax_poison_touch()
+ * @pgoff: first page of what was touched, from the start of the device
  * @addr: address of that page in the direct map
- * @nr_pages: how many pages, in one range
+ * @nr_pages: how many pages were written, none to all that were touched
  *
- * Only pages that can be read back leave the record.
+ * Only pages that can be read back, and have had no new error, leave the record.
+ * Where reading a bad page would end the machine, what the medium has said in
+ * dax_poison_touch() has to do.
  *
- * Context: process context, may sleep.
+ * Context: process context, sleeps.
  * Return: how many pages from @pgoff on are good.
  */
 long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		     long nr_pages)
 {
-	void *buf __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
-	sector_t sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
-	struct page *page = virt_to_page(addr);
-	unsigned int failures;
-	u64 offset;
+	struct dax_region *dax_region = dev_dax->region;
 	long nr;
 
 	/* invalidating drops what was not written back */
 	arch_wb_cache_pmem(addr, PFN_PHYS(nr_pages));
 	arch_invalidate_pmem(addr, PFN_PHYS(nr_pages));
-	for (;;) {
-		failures = dax_failures(dev_dax->dax_dev);
-		nr = buf ? dax_poison_read_back(addr, nr_pages, buf) : 0;
-		if (!nr || !dax_poison_forget(dev_dax, sector, page, nr))
-			nr = 0;
-		/* pairs with dax_set_failed() */
-		smp_mb();
-		if (!nr || dax_failures(dev_dax->dax_dev) == failures)
-			break;
-		/* a new error may be one of these pages: look again */
-		dax_poison_add(dev_dax, dax_sector_pfn(dev_dax->region, sector),
-			       nr, &offset);
-	}
+	nr = dax_poison_read_back(dax_region, addr, nr_pages);
+	nr = dax_poison_heal_end(dev_dax, virt_to_page(addr), nr);
+	mutex_unlock(&dax_region->heal_lock);
 
 	if (nr)
 		dax_poison_changed(dev_dax);
 	if (nr < nr_pages)
-		dev_err(&dev_dax->dev, "page %#lx is bad still after a write\n",
-			pgoff + nr);
-	for (long i = nr; i < nr_pages; i++)
-		dax_poison_mark(dev_dax, page + i);
+		dev_err_ratelimited(&dev_dax->dev,
+				    "page %#lx is bad still after a write\n",
+				    pgoff + nr);
 	return nr;
 }
 EXPORT_SYMBOL_GPL(dax_poison_heal);
+
+VISIBLE_IF_KUNIT void dax_poison_zero_page(void *addr);
+
+VISIBLE_IF_KUNIT void dax_poison_zero_page(void *addr)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dax_poison_zero_page, addr);
+	memset(addr, 0, PAGE_SIZE);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_poison_zero_page);
+
+static long dax_poison_zero_bad(struct dev_dax *dev_dax, pgoff_t pgoff,
+				void *addr, long nr_pages)
+{
+	nr_pages = dax_poison_touch(dev_dax, pgoff, addr, nr_pages);
+	if (nr_pages < 0)
+		return nr_pages;
+	memset(addr, 0, PFN_PHYS(nr_pages));
+	if (dax_poison_heal(dev_dax, pgoff, addr, nr_pages) < nr_pages)
+		return -EHWPOISON;
+	return nr_pages;
+}
+
+/*
+ * An error that comes now is not overwritten as long as nobody knows of it, and
+ * whoever handles it does not wait for all of the pages. The one that is being
+ * written when it comes may be it, and is no worse off than a page that fails
+ * when it has been written.
+ */
+static long dax_poison_zero_good(struct dax_device *dax_dev, void *addr,
+				 long nr_pages, unsigned int failures)
+{
+	long nr = 0;
+
+	while (nr < nr_pages && dax_failures(dax_dev) == failures)
+		dax_poison_zero_page(addr + PFN_PHYS(nr++));
+	if (nr)
+		dax_flush(dax_dev, addr, PFN_PHYS(nr));
+	return nr;
+}
+
+/**
+ * dax_poison_zero() - zero pages, and heal bad ones by that
+ * @dev_dax: the device
+ * @pgoff: first page, from the start of the device
+ * @addr: address of that page in the direct map
+ * @nr_pages: how many pages, in one range
+ *
+ * Stops where good pages end or bad ones do, and when an error comes.
+ *
+ * Context: process context, sleeps; in a read section of the device.
+ * Return: how many pages are zero; %-EHWPOISON if the first is bad, or one of
+ * the bad ones behind it, and could not be healed.
+ */
+long dax_poison_zero(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
+		     long nr_pages)
+{
+	unsigned int failures = dax_failures(dev_dax->dax_dev);
+	bool bad;
+
+	nr_pages = dax_poison_span(dev_dax, pgoff, nr_pages, &bad);
+	if (bad)
+		return dax_poison_zero_bad(dev_dax, pgoff, addr, nr_pages);
+	return dax_poison_zero_good(dev_dax->dax_dev, addr, nr_pages, failures);
+}
+EXPORT_SYMBOL_GPL(dax_poison_zero);
+
+/* Forget the errors of pages, whose contents are lost, if they can be written. */
+static int dax_poison_clear(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages)
+{
+	while (nr_pages) {
+		unsigned long there = nr_pages;
+		phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &there);
+		long nr = there;
+		bool bad;
+
+		if (!dax_poison_has_page(dev_dax, PHYS_PFN(phys)))
+			return dev_dax->dev.driver ? -EBUSY : -ENODEV;
+		nr = dax_poison_span(dev_dax, pgoff, nr, &bad);
+		if (bad) {
+			dax_poison_retry(dev_dax->region, PHYS_PFN(phys), nr);
+			nr = dax_poison_zero_bad(dev_dax, pgoff, __va(phys), nr);
+		}
+		if (nr < 0)
+			return -EIO;
+		pgoff += nr;
+		nr_pages -= nr;
+	}
+	return 0;
+}
+
+/* Of pages in use, memory_failure() tells those who use them. */
+static int dax_poison_report(struct dev_dax *dev_dax, pgoff_t pgoff,
+			     long nr_pages)
+{
+	for (; nr_pages; pgoff++, nr_pages--) {
+		unsigned long there = 1;
+		phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &there);
+		u64 offset;
+		int rc;
+
+		/* that of System RAM is not the device's */
+		if (!dax_poison_has_page(dev_dax, PHYS_PFN(phys)) &&
+		    dev_dax->dev.driver)
+			return -EBUSY;
+		rc = dax_poison_add(dev_dax, PHYS_PFN(phys), 1, &offset);
+		if (rc)
+			return rc;
+		if (IS_ENABLED(CONFIG_MEMORY_FAILURE) && dev_dax->dev.driver)
+			memory_failure(PHYS_PFN(phys), 0);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* With a driver, or with dax_dev_rwsem held. */
+static int dax_poison_set(struct dev_dax *dev_dax, u64 first, u64 nr, bool clear)
+{
+	u64 end, size = 0;
+
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		size += range_len(&dev_dax->ranges[i].range) >> SECTOR_SHIFT;
+	if (!nr || check_add_overflow(first, nr, &end))
+		return -EINVAL;
+	if (end > size)
+		return -ERANGE;
+	if (dax_dev_is_ro(dev_dax->dax_dev) && clear)
+		return -EROFS;
+
+	/* half a page is bad as a whole, and none is good by half */
+	if (clear && !IS_ALIGNED(first | nr, PAGE_SECTORS))
+		return -EINVAL;
+	end = DIV_ROUND_UP(end, PAGE_SECTORS);
+	first /= PAGE_SECTORS;
+	return clear ? dax_poison_clear(dev_dax, first, end - first) :
+		       dax_poison_report(dev_dax, first, end - first);
+}
+
+/* "FIRST COUNT" is an error, "-FIRST COUNT" is none any more. */
+static ssize_t badblocks_store_device(struct device *dev,
+				      struct device_attribute *attr,
+				      const char *buf, size_t len)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+	bool clear = *buf == '-';
+	u64 first, nr;
+	char end;
+	int rc;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = sscanf(buf + clear, "%llu %llu%c", &first, &nr, &end);
+	if (rc < 2 || (rc == 3 && end != '\n') || !isdigit(buf[clear]))
+		return -EINVAL;
+
+	ACQUIRE(device_intr, lock)(dev);
+	rc = ACQUIRE_ERR(device_intr, &lock);
+	if (rc)
+		return rc;
+	/* the ranges of a device with a driver do not change */
+	if (dev->driver) {
+		rc = dax_poison_set(dev_dax, first, nr, clear);
+	} else {
+		guard(rwsem_read)(&dax_dev_rwsem);
+		rc = dax_poison_set(dev_dax, first, nr, clear);
+	}
+	if (rc)
+		dev_dbg(dev, "badblocks: %d for '%s'\n", rc, buf);
+	return rc ?: len;
+}
+
+/* Call something for each bad page; return how many there are. */
+static unsigned long dax_poison_for_each(struct dev_dax *dev_dax,
+					 void (*fn)(struct dev_dax *dev_dax,
+						    unsigned long pfn,
+						    void *data), void *data)
+{
+	unsigned long nr_bad = 0;
+
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		const struct dev_dax_range *dax_range = &dev_dax->ranges[i];
+		unsigned long pfn = PHYS_PFN(dax_range->range.start);
+		long left = PHYS_PFN(range_len(&dax_range->range)), nr;
+		pgoff_t pgoff = dax_range->pgoff;
+		bool bad;
+
+		for (; left; left -= nr, pgoff += nr, pfn += nr) {
+			nr = dax_poison_span(dev_dax, pgoff, left, &bad);
+			if (!bad)
+				continue;
+			nr_bad += nr;
+			for (long j = 0; fn && j < nr; j++)
+				fn(dev_dax, pfn + j, data);
+		}
+	}
+	return nr_bad;
+}
+
+/**
+ * dax_poison_count() - how many pages of a device are known to be bad?
+ * @dev_dax: device whose ranges cannot change
+ *
+ * Return: how many.
+ */
+unsigned long dax_poison_count(struct dev_dax *dev_dax)
+{
+	return dax_poison_for_each(dev_dax, NULL, NULL);
+}
+EXPORT_SYMBOL_GPL(dax_poison_count);
+
+static void dax_poison_hide_page(struct dev_dax *dev_dax, unsigned long pfn,
+				 void *data)
+{
+	if (!dax_poison_has_page(dev_dax, pfn))
+		return;
+	mf_dev_mark_page(pfn_to_page(pfn));
+	mf_dev_hide_page(pfn);
+}
+
+/**
+ * dax_poison_bind() - keep the bad pages of a device from being accessed
+ * @dev_dax: device that a driver probes, and which has its pages
+ *
+ * They are flagged and leave the direct map, as pages do that fail later. What
+ * could not be healed may be tried again. memunmap_pages() undoes it.
+ *
+ * Context: driver probe.
+ */
+void dax_poison_bind(struct dev_dax *dev_dax)
+{
+	struct dax_region *dax_region = dev_dax->region;
+	unsigned long nr_bad;
+
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		const struct range *range = &dev_dax->ranges[i].range;
+
+		dax_poison_retry(dax_region, PHYS_PFN(range->start),
+				 PHYS_PFN(range_len(range)));
+	}
+	scoped_guard(dax_poison, dax_region)
+		nr_bad = dax_poison_for_each(dev_dax, dax_poison_hide_page,
+					     NULL);
+	if (nr_bad)
+		dev_warn(&dev_dax->dev,
+			 "%lu pages have memory errors, see its 'badblocks'\n",
+			 nr_bad);
+}
+EXPORT_SYMBOL_GPL(dax_poison_bind);
 
 /* Record the flagged pages of what is both in @range and in these pages. */
 static void dax_poison_read_flags(struct dev_dax *dev_dax,
@@ -413,19 +1012,92 @@ static void dax_poison_read_flags(struct dev_dax *dev_dax,
 			dax_poison_add(dev_dax, pfn, 1, &offset);
 }
 
-/* The mark on a page is all there is about it, and goes with the struct page. */
-static int dax_poison_offline(struct notifier_block *nb, unsigned long action,
-			      void *arg)
-{
-	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
-	struct memory_notify *mem = arg;
+/* Some memory that comes or goes, and how many bad pages it has. */
+struct dax_poison_ram {
+	unsigned long start_pfn;
+	unsigned long nr_pages;
+	unsigned long nr_bad;
+	bool online;
+};
 
-	if (action != MEM_OFFLINE)
-		return NOTIFY_OK;
+/* A page that goes online flagged is left out, see online_pages_range(). */
+static void dax_poison_ram_page(struct dev_dax *dev_dax, unsigned long pfn,
+				void *data)
+{
+	struct dax_poison_ram *ram = data;
+
+	if (pfn - ram->start_pfn >= ram->nr_pages)
+		return;
+	ram->nr_bad++;
+	if (!ram->online) {
+		clear_mce_nospec(pfn);
+		return;
+	}
+	SetPageHWPoison(pfn_to_page(pfn));
+	set_mce_nospec(pfn);
+}
+
+static void dax_poison_go_online(struct dev_dax *dev_dax,
+				 const struct memory_notify *mem)
+{
+	struct dax_poison_ram ram = {
+		.start_pfn = mem->start_pfn,
+		.nr_pages = mem->nr_pages,
+		.online = true,
+	};
+
+	scoped_guard(dax_poison, dev_dax->region)
+		dax_poison_for_each(dev_dax, dax_poison_ram_page, &ram);
+	if (ram.nr_bad)
+		dev_warn(&dev_dax->dev,
+			 "%lu pages with memory errors are kept out of System RAM\n",
+			 ram.nr_bad);
+}
+
+/*
+ * The flag of a page is all there is about it, and goes with the struct page.
+ * So does the direct map, but for what is not mapped there.
+ */
+static void dax_poison_go_offline(struct dev_dax *dev_dax,
+				  const struct memory_notify *mem)
+{
+	struct dax_poison_ram ram = {
+		.start_pfn = mem->start_pfn,
+		.nr_pages = mem->nr_pages,
+	};
 
 	for (int i = 0; i < dev_dax->nr_range; i++)
 		dax_poison_read_flags(dev_dax, &dev_dax->ranges[i].range,
 				      mem->start_pfn, mem->nr_pages);
+	guard(dax_poison)(dev_dax->region);
+	dax_poison_for_each(dev_dax, dax_poison_ram_page, &ram);
+}
+
+static int dax_poison_watch(struct notifier_block *nb, unsigned long action,
+			    void *arg)
+{
+	struct dev_dax *dev_dax = container_of(nb, struct dev_dax, ram_nb);
+
+	switch (action) {
+	case MEM_GOING_ONLINE:
+		dax_poison_go_online(dev_dax, arg);
+		break;
+	case MEM_CANCEL_ONLINE:
+	case MEM_OFFLINE:
+		dax_poison_go_offline(dev_dax, arg);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+/* A page has failed as System RAM, anywhere. */
+static int dax_poison_watch_page(struct notifier_block *nb, unsigned long pfn,
+				 void *arg)
+{
+	u64 offset;
+
+	dax_poison_add(container_of(nb, struct dev_dax, ram_poison_nb), pfn, 1,
+		       &offset);
 	return NOTIFY_OK;
 }
 
@@ -433,28 +1105,17 @@ static void dax_poison_unwatch_ram(void *data)
 {
 	struct dev_dax *dev_dax = data;
 
+	unregister_memory_poison_notifier(&dev_dax->ram_poison_nb);
 	unregister_memory_notifier(&dev_dax->ram_nb);
 }
 
-static bool dax_poison_known(struct dev_dax *dev_dax)
-{
-	for (int i = 0; i < dev_dax->nr_range; i++) {
-		const struct dev_dax_range *dax_range = &dev_dax->ranges[i];
-		long nr_pages = PHYS_PFN(range_len(&dax_range->range));
-		bool bad;
-
-		if (dax_poison_span(dev_dax, dax_range->pgoff, nr_pages,
-				    &bad) < nr_pages || bad)
-			return true;
-	}
-	return false;
-}
-
 /**
- * devm_dax_poison_watch_ram() - record what happens to a device as System RAM
+ * devm_dax_poison_watch_ram() - know of memory errors while in System RAM
  * @dev_dax: device that a driver probes, to add it to the System RAM
  *
- * Undone when the driver is unbound.
+ * Pages that are known to be bad are not given to the page allocator when the
+ * memory goes online, and pages that fail as System RAM are recorded. Undone when
+ * the driver is unbound.
  *
  * Return: 0 or a negative errno.
  */
@@ -462,14 +1123,20 @@ int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
 {
 	int rc;
 
-	if (dax_poison_known(dev_dax))
+	if (dax_poison_count(dev_dax))
 		dev_warn(&dev_dax->dev,
 			 "becomes System RAM with known memory errors, see its 'badblocks'\n");
 
-	dev_dax->ram_nb.notifier_call = dax_poison_offline;
+	dev_dax->ram_nb.notifier_call = dax_poison_watch;
 	rc = register_memory_notifier(&dev_dax->ram_nb);
 	if (rc)
 		return rc;
+	dev_dax->ram_poison_nb.notifier_call = dax_poison_watch_page;
+	rc = register_memory_poison_notifier(&dev_dax->ram_poison_nb);
+	if (rc) {
+		unregister_memory_notifier(&dev_dax->ram_nb);
+		return rc;
+	}
 	return devm_add_action_or_reset(&dev_dax->dev, dax_poison_unwatch_ram,
 					dev_dax);
 }

@@ -645,7 +645,7 @@ static const char *claim_shown(struct kunit *test)
 	char *buf = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	dax_holder_emit(ctx->dax_dev, buf);
+	dax_holder_emit(ctx->dax_dev, false, buf);
 	return buf;
 }
 

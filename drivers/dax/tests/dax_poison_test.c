@@ -7,12 +7,17 @@
 #include <linux/badblocks.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/memory-failure.h>
 #include <linux/memory.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
 #include <linux/prandom.h>
 #include <linux/range.h>
+#include <linux/set_memory.h>
 #include <linux/sizes.h>
+#include <linux/uaccess.h>
 #include "dax_test.h"
 
 /* Two ranges of this many pages, the second below the first in memory. */
@@ -300,6 +305,33 @@ static void error_goes_with_the_memory(struct kunit *test)
 	poison_expect(test, 2, 2, 2, false);
 }
 
+/* What a write does: how many pages are good after it. */
+static long poison_heal(struct kunit *test, pgoff_t pgoff, void *addr, long nr)
+{
+	nr = dax_poison_touch(test->priv, pgoff, addr, nr);
+	return nr < 0 ? nr : dax_poison_heal(test->priv, pgoff, addr, nr);
+}
+
+/* The page may be flagged, and out of the direct map. */
+static void poison_free_page(void *data)
+{
+	struct page *page = data;
+
+	mf_dev_forget(page_to_pfn(page), 1);
+	ClearPageHWPoison(page);
+	__free_page(page);
+}
+
+static struct page *poison_alloc_page(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_free_page,
+							page), 0);
+	return page;
+}
+
 /* Entries that are not of the device, as many as there can be. */
 static void poison_fill_record(struct kunit *test)
 {
@@ -332,23 +364,31 @@ static void error_is_known_though_the_record_is_full(struct kunit *test)
 	poison_expect(test, 0, 4, 2, false);
 	poison_expect(test, 2, 2, 1, true);
 	poison_expect(test, 3, 1, 1, false);
+	mf_dev_forget(page_to_pfn(pages), 4);
 	ClearPageHWPoison(pages + 2);
 	__free_pages(pages, 2);
 }
 
-/* Success would mean a page that was written and can never be read. */
-static void heal_fails_if_the_record_cannot_change(struct kunit *test)
+/* A run of two entries, as one has 64 pages at most. */
+static void page_amid_a_run_of_a_full_record_is_healed(struct kunit *test)
 {
-	struct page *page = alloc_page(GFP_KERNEL);
+	struct page *page = poison_alloc_page(test);
+	void *addr = page_address(page);
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	poison_add(test, 5, 3);
+	poison_add(test, 5, 100);
 	poison_fill_record(test);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, page_address(page),
-					      1), 0);
-	poison_expect(test, 6, 1, 1, true);
-	ClearPageHWPoison(page);
-	__free_page(page);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 16, addr, 1), 1);
+	poison_expect(test, 5, 11, 11, true);
+	poison_expect(test, 16, 1, 1, false);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 99);
+	/* what is behind it can be so, too, and be bad again */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 18, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 98);
+	poison_add(test, 16, 1);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 99);
+	for (pgoff_t pgoff = 5; pgoff < 105; pgoff++)
+		KUNIT_EXPECT_EQ(test, poison_heal(test, pgoff, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_count(test), 0);
 }
 
 static void heal_forgets_what_was_written(struct kunit *test)
@@ -357,7 +397,7 @@ static void heal_forgets_what_was_written(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, addr);
 	poison_add(test, 5, 4);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, addr, 2), 2);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 6, addr, 2), 2);
 	poison_expect(test, 5, 16, 1, true);
 	poison_expect(test, 6, 16, 2, false);
 	poison_expect(test, 8, 16, 1, true);
@@ -369,45 +409,18 @@ static void heal_of_good_pages_changes_nothing(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, addr);
 	poison_add(test, 5, 1);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 6, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 6, addr, 1), 1);
 	KUNIT_EXPECT_EQ(test, poison_count(test), 1);
 }
 
 bool dax_poison_readable(void *addr, void *buf);
+bool dax_poison_can_read(void);
 
 static void *poison_unreadable;
 
 static bool poison_can_read(void *addr, void *buf)
 {
 	return addr != poison_unreadable;
-}
-
-/* One more error, in the page that has just been found good. */
-static bool poison_comes_back(void *addr, void *buf)
-{
-	struct kunit *test = kunit_get_current_test();
-
-	if (addr == poison_unreadable)
-		return false;
-	poison_add(test, 5, 1);
-	poison_unreadable = addr;
-	return true;
-}
-
-static void heal_looks_again_after_a_new_error(struct kunit *test)
-{
-	struct page *page = alloc_page(GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	poison_add(test, 5, 1);
-	poison_unreadable = NULL;
-	kunit_activate_static_stub(test, dax_poison_readable,
-				   poison_comes_back);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 5, page_address(page),
-					      1), 0);
-	poison_expect(test, 5, 1, 1, true);
-	ClearPageHWPoison(page);
-	__free_page(page);
 }
 
 static void heal_ends_with_the_range(struct kunit *test)
@@ -417,18 +430,20 @@ static void heal_ends_with_the_range(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, addr);
 	poison_add(test, POISON_PAGES - 1, 1);
 	poison_add(test, POISON_PAGES, 1);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, POISON_PAGES - 1,
-					      addr, 3), 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, POISON_PAGES - 1, addr, 3), 1);
 	poison_expect(test, POISON_PAGES - 1, 1, 1, false);
 	poison_expect(test, POISON_PAGES, 1, 1, true);
 }
 
 #define HEAL_ORDER 2
 
-static void poison_free_pages(void *pages)
+static void poison_free_pages(void *data)
 {
+	struct page *pages = data;
+
+	mf_dev_forget(page_to_pfn(pages), 1 << HEAL_ORDER);
 	for (int i = 0; i < 1 << HEAL_ORDER; i++)
-		ClearPageHWPoison((struct page *)pages + i);
+		ClearPageHWPoison(pages + i);
 	__free_pages(pages, HEAL_ORDER);
 }
 
@@ -468,18 +483,34 @@ static struct {
 	phys_addr_t phys[3];
 	unsigned int len[3];
 	bool bad[3];
+	/* how many bytes it clears at most, and in units of what */
+	unsigned int most, unit;
 } poison_asked;
 
-static void poison_ask(struct dax_region *dax_region, phys_addr_t phys,
+static long poison_ask(struct dax_region *dax_region, phys_addr_t phys,
 		       unsigned int len)
 {
 	unsigned int i = poison_asked.calls++;
 
-	if (i >= ARRAY_SIZE(poison_asked.phys))
-		return;
-	poison_asked.phys[i] = phys;
-	poison_asked.len[i] = len;
-	poison_asked.bad[i] = PageHWPoison(phys_to_page(phys));
+	if (i < ARRAY_SIZE(poison_asked.phys)) {
+		poison_asked.phys[i] = phys;
+		poison_asked.len[i] = len;
+		poison_asked.bad[i] = PageHWPoison(phys_to_page(phys));
+	}
+	if (!IS_ALIGNED(len, poison_asked.unit))
+		return -ENXIO;
+	return min(len, poison_asked.most);
+}
+
+static void poison_medium(struct kunit *test, unsigned int most,
+			  unsigned int unit)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	memset(&poison_asked, 0, sizeof(poison_asked));
+	poison_asked.most = most;
+	poison_asked.unit = unit;
+	dev_dax->region->clear_poison = poison_ask;
 }
 
 static void touch_asks_the_medium_to_forget(struct kunit *test)
@@ -488,55 +519,160 @@ static void touch_asks_the_medium_to_forget(struct kunit *test)
 	void *addr = page_address(pages) + PAGE_SIZE;
 	struct dev_dax *dev_dax = test->priv;
 
-	memset(&poison_asked, 0, sizeof(poison_asked));
+	poison_medium(test, UINT_MAX, 1);
 	memset(addr, 0x5a, PAGE_SIZE);
-	dev_dax->region->clear_poison = poison_ask;
-	dax_poison_touch(dev_dax, 1, addr, 2);
+	KUNIT_ASSERT_EQ(test, dax_poison_touch(dev_dax, 1, addr, 2), 2);
 
-	KUNIT_ASSERT_EQ(test, poison_asked.calls, 2);
-	for (int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, poison_asked.phys[i],
-				page_to_phys(pages + 1 + i));
-		KUNIT_EXPECT_EQ(test, poison_asked.len[i], PAGE_SIZE);
-		/* before anybody can get at the page */
-		KUNIT_EXPECT_EQ(test, poison_asked.bad[i],
-				IS_ENABLED(CONFIG_MEMORY_FAILURE));
-	}
+	KUNIT_ASSERT_EQ(test, poison_asked.calls, 1);
+	KUNIT_EXPECT_EQ(test, poison_asked.phys[0], page_to_phys(pages + 1));
+	KUNIT_EXPECT_EQ(test, poison_asked.len[0], 2 * PAGE_SIZE);
+	/* before anybody can get at the page */
+	KUNIT_EXPECT_EQ(test, poison_asked.bad[0],
+			IS_ENABLED(CONFIG_MEMORY_FAILURE));
 	/* nobody has written yet, and nobody will but who healed it */
 	KUNIT_EXPECT_EQ(test, *(u8 *)addr, 0x5a);
 	poison_expect(test, 0, 4, 3, true);
 	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 1, addr, 2), 2);
-	KUNIT_EXPECT_EQ(test, poison_asked.calls, 2);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
 	poison_expect(test, 0, 4, 1, true);
 	poison_expect(test, 1, 3, 3, false);
 }
 
-/* A medium has no way to say no: that is found out by reading. */
-static void medium_that_does_not_forget_keeps_the_error(struct kunit *test)
+static void medium_that_refuses_keeps_the_error(struct kunit *test)
 {
 	struct page *pages = poison_real_pages(test);
 	void *addr = page_address(pages);
-	struct dev_dax *dev_dax = test->priv;
 
-	memset(&poison_asked, 0, sizeof(poison_asked));
-	dev_dax->region->clear_poison = poison_ask;
+	poison_medium(test, UINT_MAX, 4 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(test->priv, 0, addr, 1),
+			-EHWPOISON);
+	poison_expect(test, 0, 4, 3, true);
+	KUNIT_EXPECT_EQ(test, PageHWPoison(pages),
+			IS_ENABLED(CONFIG_MEMORY_FAILURE));
+	/* and nobody is kept from trying the next one */
+	poison_medium(test, UINT_MAX, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 1);
+}
+
+static void medium_that_forgets_a_part_keeps_the_rest(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	/* half a page is none */
+	poison_medium(test, 3 * PAGE_SIZE / 2, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 3), 1);
+	poison_expect(test, 0, 1, 1, false);
+	poison_expect(test, 1, 3, 2, true);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
+}
+
+static void medium_is_asked_by_the_page_if_need_be(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	/* three are too many, and not what it can do */
+	poison_medium(test, UINT_MAX, 1);
+	poison_asked.unit = PAGE_SIZE << 1;
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 3), -EHWPOISON);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 2);
+	KUNIT_EXPECT_EQ(test, poison_asked.len[1], PAGE_SIZE);
+	/* a unit of two */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 2), 2);
+}
+
+/* Whatever it says, what counts in the end is that it can be read. */
+static void medium_that_lies_is_found_out(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_medium(test, UINT_MAX, 1);
 	poison_unreadable = addr;
 	kunit_activate_static_stub(test, dax_poison_readable,
 				   poison_can_read);
-	dax_poison_touch(dev_dax, 0, addr, 1);
-	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 0, addr, 1), 0);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 0);
 	poison_expect(test, 0, 4, 3, true);
+}
+
+static unsigned long poison_noted;
+
+static void poison_note(struct dax_region *dax_region, phys_addr_t phys,
+			u64 len)
+{
+	unsigned long first = PHYS_PFN(phys - dax_region->res.start);
+
+	poison_noted |= GENMASK(first + PHYS_PFN(len) - 1, first);
+}
+
+static long poison_ask_noted(struct dax_region *dax_region, phys_addr_t phys,
+			     unsigned int len)
+{
+	unsigned long first = PHYS_PFN(phys - dax_region->res.start);
+
+	poison_noted &= ~GENMASK(first + PHYS_PFN(len) - 1, first);
+	return len;
+}
+
+/* Whatever is bad when the memory goes to somebody else. */
+static void medium_keeps_what_is_bad_in_mind(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	void *addr = page_address(pages);
+	struct dev_dax *dev_dax = test->priv;
+
+	poison_noted = 0;
+	dev_dax->region->note_poison = poison_note;
+	dev_dax->region->clear_poison = poison_ask_noted;
+	poison_add(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, poison_noted, 7);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_noted, 6);
+	/* it has forgotten, and then it was not written */
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(dev_dax, 1, addr + PAGE_SIZE, 2),
+			2);
+	KUNIT_EXPECT_EQ(test, poison_noted, 0);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 1, addr + PAGE_SIZE, 1),
+			1);
+	KUNIT_EXPECT_EQ(test, poison_noted, 4);
+	/* or was bad anew, before or after it was asked */
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(dev_dax, 2, addr + 2 * PAGE_SIZE,
+					       1), 1);
+	poison_add(test, 2, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 2, addr + 2 * PAGE_SIZE,
+					      1), 0);
+	KUNIT_EXPECT_EQ(test, poison_noted, 4);
+}
+
+/* More than the record has entries. */
+static void all_errors_of_a_medium_are_known(struct kunit *test)
+{
+	const unsigned long nr = 2 * MAX_BADBLOCKS;
+	struct dev_dax *dev_dax = test->priv;
+
+	dev_dax->nr_range = 1;
+	dev_dax->ranges[0].range = DEFINE_RANGE(POISON_LOW, POISON_LOW +
+						PFN_PHYS(2 * nr) - 1);
+	for (unsigned long i = 0; i < nr; i++) {
+		u64 start = POISON_LOW + PFN_PHYS(2 * i) + 512;
+
+		dax_region_poison_add(dev_dax->region,
+				      &DEFINE_RANGE(start, start + 63));
+	}
+	for (unsigned long i = 0; i < nr; i++) {
+		poison_expect(test, 2 * i, 1, 1, true);
+		poison_expect(test, 2 * i + 1, 1, 1, false);
+	}
 }
 
 static void touch_ends_with_the_range(struct kunit *test)
 {
 	struct page *pages = poison_real_pages(test);
-	struct dev_dax *dev_dax = test->priv;
 
-	memset(&poison_asked, 0, sizeof(poison_asked));
-	dev_dax->region->clear_poison = poison_ask;
-	dax_poison_touch(dev_dax, 3, page_address(pages + 3), 2);
+	poison_medium(test, UINT_MAX, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 3, page_address(pages + 3), 2),
+			1);
 	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
 	KUNIT_EXPECT_EQ(test, poison_asked.phys[0], page_to_phys(pages + 3));
 }
@@ -545,15 +681,13 @@ static void error_beyond_a_full_record_is_healed(struct kunit *test)
 {
 	struct page *pages = poison_good_pages(test, 0);
 	void *addr = page_address(pages) + 2 * PAGE_SIZE;
-	struct dev_dax *dev_dax = test->priv;
 
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
 		kunit_skip(test, "pages have no flag for it");
 	poison_fill_record(test);
 	poison_add(test, 2, 1);
 	poison_expect(test, 2, 2, 1, true);
-	dax_poison_touch(dev_dax, 2, addr, 1);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 2, addr, 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 2, addr, 1), 1);
 	poison_expect(test, 0, 4, 4, false);
 }
 
@@ -574,9 +708,399 @@ static void mark_is_for_pages_that_are_bad_still(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 1));
 
 	/* and who was earlier */
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 2,
-					      page_address(pages + 2), 1), 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 2, page_address(pages + 2), 1),
+			1);
 	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 2));
+}
+
+static void heal_keeps_what_cannot_be_read(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_unreadable = addr + PAGE_SIZE;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_can_read);
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(test->priv, 0, addr, 3), 3);
+	poison_expect(test, 0, 4, 3, true);
+
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 1);
+	poison_expect(test, 0, 4, 1, false);
+	poison_expect(test, 1, 3, 2, true);
+	poison_expect(test, 3, 1, 1, false);
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages));
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE)) {
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 1));
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
+	}
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 3));
+
+	/* another time it can */
+	poison_unreadable = NULL;
+	dax_poison_retry(((struct dev_dax *)test->priv)->region,
+			 page_to_pfn(pages), 3);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 2), 2);
+	poison_expect(test, 0, 4, 4, false);
+	for (int i = 0; i < 3; i++)
+		KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + i));
+}
+
+static void heal_keeps_all_if_the_first_cannot_be_read(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_unreadable = addr;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_can_read);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 3), 0);
+	poison_expect(test, 0, 4, 3, true);
+}
+
+static void poison_expect_bad(struct kunit *test, struct page *page,
+			      pgoff_t pgoff)
+{
+	poison_expect(test, pgoff, 1, 1, true);
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		KUNIT_EXPECT_TRUE(test, PageHWPoison(page + pgoff));
+}
+
+static void poison_expect_good(struct kunit *test, struct page *page,
+			       pgoff_t pgoff)
+{
+	poison_expect(test, pgoff, 1, 1, false);
+	KUNIT_EXPECT_FALSE(test, PageHWPoison(page + pgoff));
+}
+
+static unsigned int poison_reads;
+
+static bool poison_never_read(void *addr, void *buf)
+{
+	poison_reads++;
+	return false;
+}
+
+static bool poison_cannot_read(void)
+{
+	return false;
+}
+
+/* Each try is a machine check, which any user who may write could repeat. */
+static void heal_that_failed_is_not_tried_again(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	struct dev_dax *dev_dax = test->priv;
+	void *addr = page_address(pages);
+
+	poison_reads = 0;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_never_read);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 1), 0);
+	for (int i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 2),
+				-EHWPOISON);
+	KUNIT_EXPECT_EQ(test, poison_reads, 1);
+	/* up to there it is */
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(dev_dax, 0, addr, 3), 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(dev_dax, 0, addr, 0), 0);
+
+	kunit_deactivate_static_stub(test, dax_poison_readable);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 1),
+			-EHWPOISON);
+	dax_poison_retry(dev_dax->region, page_to_pfn(pages) + 1, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 1), 1);
+	poison_expect_good(test, pages, 1);
+}
+
+static void heals_that_fail_are_few(struct kunit *test)
+{
+	struct page *page = poison_alloc_page(test);
+
+	poison_reads = 0;
+	poison_add(test, 0, POISON_PAGES);
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_never_read);
+	for (pgoff_t pgoff = 0; pgoff < POISON_PAGES; pgoff++)
+		KUNIT_EXPECT_LE(test, poison_heal(test, pgoff,
+						  page_address(page), 1), 0);
+	/* five seconds for the whole of it, and a slow machine */
+	KUNIT_EXPECT_GE(test, poison_reads, 10);
+	KUNIT_EXPECT_LE(test, poison_reads, 20);
+	KUNIT_EXPECT_EQ(test, poison_count(test), POISON_PAGES);
+}
+
+/* As on arm64, where to read a bad page is the end. */
+static void heal_does_not_read_where_that_is_fatal(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_reads = 0;
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_never_read);
+	kunit_activate_static_stub(test, dax_poison_can_read,
+				   poison_cannot_read);
+	/* with nobody to ask there is no way to know */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), -EHWPOISON);
+	poison_expect_bad(test, pages, 0);
+	poison_medium(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), -EHWPOISON);
+	poison_expect_bad(test, pages, 0);
+	poison_medium(test, PAGE_SIZE, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 2), 1);
+	poison_expect_good(test, pages, 0);
+	poison_expect_bad(test, pages, 1);
+	KUNIT_EXPECT_EQ(test, poison_reads, 0);
+}
+
+void dax_poison_zero_page(void *addr);
+
+/* An error of the last page, while the second is being zeroed. */
+static void poison_zero_fails(void *addr)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	memset(addr, 0, PAGE_SIZE);
+	if (poison_reads++ == 1)
+		poison_add(test, 3, 1);
+}
+
+static void zeroing_stops_when_an_error_comes(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	void *addr = page_address(pages);
+
+	memset(addr, 0x5a, 4 * PAGE_SIZE);
+	poison_reads = 0;
+	kunit_activate_static_stub(test, dax_poison_zero_page,
+				   poison_zero_fails);
+	KUNIT_EXPECT_EQ(test, dax_poison_zero(test->priv, 0, addr, 4), 2);
+	KUNIT_EXPECT_EQ(test, poison_reads, 2);
+	KUNIT_EXPECT_EQ(test, *(u8 *)(addr + 2 * PAGE_SIZE), 0x5a);
+	KUNIT_EXPECT_EQ(test, *(u8 *)(addr + 3 * PAGE_SIZE), 0x5a);
+	/* and goes on with what is known then */
+	addr += 2 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, dax_poison_zero(test->priv, 2, addr, 2), 1);
+	poison_expect(test, 3, 1, 1, true);
+	addr += PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, dax_poison_zero(test->priv, 3, addr, 1), 1);
+	poison_expect_good(test, pages, 3);
+	KUNIT_EXPECT_EQ(test, *(u8 *)addr, 0);
+}
+
+/*
+ * The races of an error and a heal: the error comes at each step of it. The
+ * pages are there, the last one is good, and the first is what is written.
+ */
+static void error_before_a_heal_is_healed(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+
+	poison_add(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 1);
+	poison_expect_good(test, pages, 0);
+	poison_expect_bad(test, pages, 1);
+}
+
+static void poison_again(struct kunit *test, pgoff_t pgoff)
+{
+	struct dev_dax *dev_dax = test->priv;
+	unsigned int failures = dax_failures(dev_dax->dax_dev);
+
+	poison_add(test, pgoff, 1);
+	KUNIT_EXPECT_NE(test, dax_failures(dev_dax->dax_dev), failures);
+}
+
+static long poison_ask_and_fail(struct dax_region *dax_region,
+				phys_addr_t phys, unsigned int len)
+{
+	poison_again(kunit_get_current_test(), 0);
+	return len;
+}
+
+static void error_while_the_medium_forgets_is_kept(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	struct dev_dax *dev_dax = test->priv;
+
+	dev_dax->region->clear_poison = poison_ask_and_fail;
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 0);
+	poison_expect_bad(test, pages, 0);
+}
+
+static void error_while_the_page_is_written_is_kept(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	KUNIT_ASSERT_EQ(test, dax_poison_touch(test->priv, 0, addr, 1), 1);
+	poison_again(test, 0);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 1), 0);
+	poison_expect_bad(test, pages, 0);
+	/* which does not last */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 1);
+	poison_expect_good(test, pages, 0);
+}
+
+/* One more error, in a page that has just been found good. */
+static bool poison_comes_back(void *addr, void *buf)
+{
+	poison_again(kunit_get_current_test(), 0);
+	return true;
+}
+
+static void error_while_the_page_is_read_back_is_kept(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_comes_back);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 0);
+	poison_expect_bad(test, pages, 0);
+}
+
+static void error_after_a_heal_is_a_new_one(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 1);
+	poison_again(test, 0);
+	poison_expect(test, 0, 1, 1, true);
+}
+
+static void error_cuts_a_heal_short(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	KUNIT_ASSERT_EQ(test, dax_poison_touch(test->priv, 0, addr, 3), 3);
+	poison_again(test, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 1);
+	poison_expect_good(test, pages, 0);
+	poison_expect_bad(test, pages, 1);
+	poison_expect_bad(test, pages, 2);
+}
+
+static void error_of_another_page_does_not_matter(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages) + PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, dax_poison_touch(test->priv, 1, addr, 1), 1);
+	poison_again(test, 0);
+	poison_again(test, 2);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 1, addr, 1), 1);
+	poison_expect_bad(test, pages, 0);
+	poison_expect_good(test, pages, 1);
+	poison_expect_bad(test, pages, 2);
+}
+
+/* A signal handler that rewrites the page can be faster than who sent it. */
+static void late_flag_of_a_healed_page_goes(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 1);
+	SetPageHWPoison(pages);
+	dax_poison_mark(test->priv, pages);
+	poison_expect_good(test, pages, 0);
+}
+
+/* Not all that was made accessible needs to be written. */
+static void what_was_not_written_stays_bad(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	KUNIT_ASSERT_EQ(test, dax_poison_touch(test->priv, 0, addr, 3), 3);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 0), 0);
+	for (int i = 0; i < 3; i++)
+		poison_expect_bad(test, pages, i);
+}
+
+/*
+ * Errors and heals of the same pages by several at once. Each error is in the
+ * "medium" before it is reported, and each write takes it out of there.
+ */
+struct poison_storm {
+	struct kunit *test;
+	struct page *pages;
+	bool bad[3];
+	atomic_t healed;
+};
+
+#define POISON_ROUNDS 2000
+
+static int poison_storm_errors(void *data)
+{
+	struct poison_storm *storm = data;
+	u64 offset;
+
+	for (int i = 0; i < POISON_ROUNDS; i++) {
+		WRITE_ONCE(storm->bad[i % 3], true);
+		dax_poison_add(storm->test->priv,
+			       page_to_pfn(storm->pages) + i % 3, 1, &offset);
+		if (i % 64 == 0)
+			usleep_range(100, 200);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int poison_storm_heals(void *data)
+{
+	struct poison_storm *storm = data;
+
+	for (int i = 0; i < POISON_ROUNDS; i++) {
+		void *addr = page_address(storm->pages + i % 3);
+
+		if (dax_poison_touch(storm->test->priv, i % 3, addr, 1) < 0)
+			continue;
+		WRITE_ONCE(storm->bad[i % 3], false);
+		if (dax_poison_heal(storm->test->priv, i % 3, addr, 1))
+			atomic_inc(&storm->healed);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Counts pages that are good in the record and bad in the medium, or lost. */
+static void no_page_is_good_while_bad_nor_lost_while_good(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	struct poison_storm storm = { .test = test, .pages = pages };
+	int (*who[])(void *data) = {
+		poison_storm_errors, poison_storm_heals,
+		poison_storm_errors, poison_storm_heals,
+	};
+	struct task_struct *task[ARRAY_SIZE(who)];
+	int wrong = 0, lost = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(who); i++) {
+		task[i] = kthread_create(who[i], &storm, "poison/%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
+		get_task_struct(task[i]);
+	}
+	for (int i = 0; i < ARRAY_SIZE(who); i++)
+		wake_up_process(task[i]);
+	for (int i = 0; i < ARRAY_SIZE(who); i++)
+		kthread_stop_put(task[i]);
+
+	for (int i = 0; i < 3; i++) {
+		bool bad;
+
+		dax_poison_span(test->priv, i, 1, &bad);
+		if (storm.bad[i] && !bad)
+			wrong++;
+		if (!bad && PageHWPoison(pages + i))
+			lost++;
+		if (poison_heal(test, i, page_address(pages + i), 1) != 1)
+			lost++;
+		poison_expect_good(test, pages, i);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, lost, 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&storm.healed), 0);
 }
 
 static void poison_release_dev(struct device *dev)
@@ -586,6 +1110,104 @@ static void poison_release_dev(struct device *dev)
 static void poison_put_dev(void *dev)
 {
 	put_device(dev);
+}
+
+/* So that it can have things that go when it does. */
+static void poison_init_dev(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	device_initialize(&dev_dax->dev);
+	dev_dax->dev.release = poison_release_dev;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_put_dev,
+							&dev_dax->dev), 0);
+}
+
+bool dax_poison_has_page(struct dev_dax *dev_dax, unsigned long pfn);
+
+static bool poison_has_page(struct dev_dax *dev_dax, unsigned long pfn)
+{
+	return true;
+}
+
+static bool poison_in_direct_map(struct page *page)
+{
+	u8 byte;
+
+	return !get_kernel_nofault(byte, (u8 *)page_address(page));
+}
+
+static void bad_pages_leave_the_direct_map_at_bind(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) || !IS_ENABLED(CONFIG_X86_64))
+		kunit_skip(test, "pages do not leave the direct map");
+	poison_init_dev(test);
+	poison_add(test, 1, 2);
+	kunit_activate_static_stub(test, dax_poison_has_page, poison_has_page);
+	dax_poison_bind(dev_dax);
+	for (int i = 0; i < 4; i++) {
+		bool bad = i == 1 || i == 2;
+
+		KUNIT_EXPECT_EQ(test, PageHWPoison(pages + i), bad);
+		KUNIT_EXPECT_EQ(test, poison_in_direct_map(pages + i), !bad);
+	}
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, page_address(pages + 1), 1),
+			1);
+	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages + 1));
+	/* nothing of that stays when the memory goes */
+	mf_dev_forget(page_to_pfn(pages), 1 << HEAL_ORDER);
+	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages + 2));
+}
+
+static void bad_pages_leave_the_direct_map_if_a_heal_fails(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+
+	if (!IS_ENABLED(CONFIG_X86_64))
+		kunit_skip(test, "pages do not leave the direct map");
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_never_read);
+	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages));
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 0);
+	KUNIT_EXPECT_FALSE(test, poison_in_direct_map(pages));
+	poison_expect_bad(test, pages, 0);
+}
+
+static void bind_lets_heals_be_tried_again(struct kunit *test)
+{
+	struct page *pages = poison_real_pages(test);
+	void *addr = page_address(pages);
+
+	poison_init_dev(test);
+	kunit_activate_static_stub(test, dax_poison_readable,
+				   poison_never_read);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 0);
+	kunit_deactivate_static_stub(test, dax_poison_readable);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), -EHWPOISON);
+	dax_poison_bind(test->priv);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 1);
+}
+
+/* More sectors than fit into an int. */
+static void huge_device_has_the_errors_it_has(struct kunit *test)
+{
+	const unsigned long huge = 1UL << 30;
+	struct dev_dax *dev_dax = test->priv;
+
+	dev_dax->nr_range = 1;
+	dev_dax->ranges[0].range = DEFINE_RANGE(POISON_LOW, POISON_LOW +
+						PFN_PHYS(huge) - 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_count(dev_dax), 0);
+	/* of the region, and not of the device */
+	badblocks_set(&dev_dax->region->bb, huge * PAGE_SECTORS, PAGE_SECTORS,
+		      1);
+	KUNIT_EXPECT_EQ(test, dax_poison_count(dev_dax), 0);
+	badblocks_set(&dev_dax->region->bb, (huge - 2) * PAGE_SECTORS,
+		      2 * PAGE_SECTORS, 1);
+	KUNIT_EXPECT_EQ(test, dax_poison_count(dev_dax), 2);
 }
 
 /* Memory that is no longer System RAM, with marks, some of them in others'. */
@@ -601,10 +1223,7 @@ static void error_of_system_ram_is_recorded_when_that_ends(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
 		kunit_skip(test, "pages have no flag for it");
-	device_initialize(&dev_dax->dev);
-	dev_dax->dev.release = poison_release_dev;
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_put_dev,
-							&dev_dax->dev), 0);
+	poison_init_dev(test);
 	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
 
 	/* the last page is somebody else's */
@@ -622,51 +1241,48 @@ static void error_of_system_ram_is_recorded_when_that_ends(struct kunit *test)
 	poison_expect(test, 2, 2, 2, false);
 }
 
-static void heal_keeps_what_cannot_be_read(struct kunit *test)
+/* The other half of it is in online_pages_range(). */
+static void bad_page_is_flagged_before_it_goes_online(struct kunit *test)
 {
-	struct page *pages = poison_real_pages(test);
-	void *addr = page_address(pages);
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+	struct notifier_block *nb = &dev_dax->ram_nb;
+	struct memory_notify mem = {
+		.start_pfn = page_to_pfn(pages),
+		.nr_pages = 2,
+	};
 
-	poison_unreadable = addr + PAGE_SIZE;
-	kunit_activate_static_stub(test, dax_poison_readable,
-				   poison_can_read);
-	dax_poison_touch(test->priv, 0, addr, 3);
-	for (int i = 0; i < 3; i++)
-		KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + i));
-	poison_expect(test, 0, 4, 3, true);
-
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 1);
-	poison_expect(test, 0, 4, 1, false);
-	poison_expect(test, 1, 3, 2, true);
-	poison_expect(test, 3, 1, 1, false);
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages));
-	if (IS_ENABLED(CONFIG_MEMORY_FAILURE)) {
-		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 1));
-		KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
-	}
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 3));
-
-	/* another time it can */
-	poison_unreadable = NULL;
-	dax_poison_touch(test->priv, 1, addr + PAGE_SIZE, 2);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 1, addr + PAGE_SIZE,
-					      2), 2);
-	poison_expect(test, 0, 4, 4, false);
-	for (int i = 0; i < 3; i++)
-		KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + i));
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "pages have no flag for it");
+	poison_init_dev(test);
+	poison_add(test, 1, 2);
+	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+	nb->notifier_call(nb, MEM_GOING_ONLINE, &mem);
+	for (int i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, PageHWPoison(pages + i), i == 1);
+	if (IS_ENABLED(CONFIG_X86_64))
+		KUNIT_EXPECT_FALSE(test, poison_in_direct_map(pages + 1));
+	nb->notifier_call(nb, MEM_OFFLINE, &mem);
+	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages + 1));
+	poison_expect(test, 1, 2, 2, true);
 }
 
-static void heal_keeps_all_if_the_first_cannot_be_read(struct kunit *test)
+static void error_of_system_ram_is_recorded_when_it_happens(struct kunit *test)
 {
-	struct page *pages = poison_real_pages(test);
-	void *addr = page_address(pages);
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+	struct notifier_block *nb = &dev_dax->ram_poison_nb;
 
-	poison_unreadable = addr;
-	kunit_activate_static_stub(test, dax_poison_readable,
-				   poison_can_read);
-	dax_poison_touch(test->priv, 0, addr, 3);
-	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0, addr, 3), 0);
-	poison_expect(test, 0, 4, 3, true);
+	poison_init_dev(test);
+	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+	nb->notifier_call(nb, page_to_pfn(pages) + 2, NULL);
+	poison_expect(test, 0, 4, 2, false);
+	poison_expect(test, 2, 2, 1, true);
+	/* what is somebody else's, behind it and before it */
+	nb->notifier_call(nb, page_to_pfn(pages) + 4, NULL);
+	nb->notifier_call(nb, page_to_pfn(pages) - 1, NULL);
+	poison_expect(test, 0, 2, 2, false);
+	poison_expect(test, 3, 1, 1, false);
 }
 
 static struct kunit_case poison_cases[] = {
@@ -689,18 +1305,42 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(error_counts_as_a_failure),
 	KUNIT_CASE(error_goes_with_the_memory),
 	KUNIT_CASE(error_is_known_though_the_record_is_full),
-	KUNIT_CASE(heal_fails_if_the_record_cannot_change),
+	KUNIT_CASE(page_amid_a_run_of_a_full_record_is_healed),
 	KUNIT_CASE(heal_keeps_what_cannot_be_read),
 	KUNIT_CASE(heal_keeps_all_if_the_first_cannot_be_read),
 	KUNIT_CASE(heal_forgets_what_was_written),
 	KUNIT_CASE(heal_of_good_pages_changes_nothing),
-	KUNIT_CASE(heal_looks_again_after_a_new_error),
 	KUNIT_CASE(heal_ends_with_the_range),
 	KUNIT_CASE(touch_asks_the_medium_to_forget),
-	KUNIT_CASE(medium_that_does_not_forget_keeps_the_error),
+	KUNIT_CASE(medium_that_refuses_keeps_the_error),
+	KUNIT_CASE(medium_that_forgets_a_part_keeps_the_rest),
+	KUNIT_CASE(medium_is_asked_by_the_page_if_need_be),
+	KUNIT_CASE(medium_that_lies_is_found_out),
+	KUNIT_CASE(medium_keeps_what_is_bad_in_mind),
+	KUNIT_CASE(all_errors_of_a_medium_are_known),
 	KUNIT_CASE(touch_ends_with_the_range),
 	KUNIT_CASE(error_beyond_a_full_record_is_healed),
 	KUNIT_CASE(mark_is_for_pages_that_are_bad_still),
+	KUNIT_CASE(heal_that_failed_is_not_tried_again),
+	KUNIT_CASE(heals_that_fail_are_few),
+	KUNIT_CASE(heal_does_not_read_where_that_is_fatal),
+	KUNIT_CASE(zeroing_stops_when_an_error_comes),
+	KUNIT_CASE(error_before_a_heal_is_healed),
+	KUNIT_CASE(error_while_the_medium_forgets_is_kept),
+	KUNIT_CASE(error_while_the_page_is_written_is_kept),
+	KUNIT_CASE(error_while_the_page_is_read_back_is_kept),
+	KUNIT_CASE(error_after_a_heal_is_a_new_one),
+	KUNIT_CASE(error_cuts_a_heal_short),
+	KUNIT_CASE(error_of_another_page_does_not_matter),
+	KUNIT_CASE(late_flag_of_a_healed_page_goes),
+	KUNIT_CASE(what_was_not_written_stays_bad),
+	KUNIT_CASE(no_page_is_good_while_bad_nor_lost_while_good),
+	KUNIT_CASE(bad_pages_leave_the_direct_map_at_bind),
+	KUNIT_CASE(bad_pages_leave_the_direct_map_if_a_heal_fails),
+	KUNIT_CASE(bind_lets_heals_be_tried_again),
+	KUNIT_CASE(huge_device_has_the_errors_it_has),
+	KUNIT_CASE(error_of_system_ram_is_recorded_when_it_happens),
+	KUNIT_CASE(bad_page_is_flagged_before_it_goes_online),
 	KUNIT_CASE(error_of_system_ram_is_recorded_when_that_ends),
 	{ }
 };

@@ -61,6 +61,14 @@ same_device() {
 	umount "$MNT"
 }
 
+raw_read() {
+	mode "$DEV" famfs
+	start io "$DIR/daxabsent" read "/dev/$DEV"
+	is absent echo "$HEARD"
+	in_time unbind "$DEV"
+	serve '@(ENXIO|[1-9]*)'
+}
+
 served_read() { served read; }
 served_write() { served write; }
 other_device_and_read() { another_device read; }
@@ -78,5 +86,5 @@ edges() {
 }
 
 run_tests served_read served_write edges \
-	same_device_and_read same_device_and_write \
+	same_device_and_read same_device_and_write raw_read \
 	other_device_and_read other_device_and_write

@@ -148,6 +148,7 @@ enum daxtest_stall {
 	DAXTEST_STALL_PTE,		/* about to make a page table entry */
 	DAXTEST_STALL_PMD,
 	DAXTEST_STALL_SYNC,		/* MAP_SYNC: in between */
+	DAXTEST_STALL_BEGIN,		/* asks daxtest_fs where the page is */
 };
 
 enum daxtest_stalled {

@@ -119,7 +119,7 @@ int cmd_failnth(int argc, char **argv)
 	return 0;
 }
 
-static int store_once(const char *dir, const char *file, const char *val)
+int store_once(const char *dir, const char *file, const char *val)
 {
 	char path[PATH_MAX];
 	int fd, rc = 0;

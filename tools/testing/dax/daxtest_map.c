@@ -241,6 +241,7 @@ int cmd_stall(int argc, char **argv)
 		[DAXTEST_STALL_PTE] = "pte",
 		[DAXTEST_STALL_PMD] = "pmd",
 		[DAXTEST_STALL_SYNC] = "sync",
+		[DAXTEST_STALL_BEGIN] = "begin",
 	};
 
 	for (probe.nr = 1; probe.nr < ARRAY_SIZE(point); probe.nr++)

@@ -122,6 +122,7 @@ int cmd_iostorm(int argc, char **argv)
 static struct churn {
 	const char *dev;
 	const char *lock;
+	const char *file;
 	uint64_t state;
 	struct {
 		char name[32];
@@ -305,6 +306,42 @@ static void churn_look(void)
 	churn_wait(5000);
 }
 
+/*
+ * Pins a page of the device or of the file, and keeps the pin whatever becomes
+ * of them. Now and then that is longer than an unbind waits.
+ */
+static void churn_pin(void)
+{
+	bool of_file = rnd(&churn.state) % 2;
+	char dev[PATH_MAX];
+	int fd, pin;
+	void *p;
+
+	snprintf(dev, sizeof(dev), "/dev/%s", churn.dev);
+	fd = open(of_file ? churn.file : dev, O_RDWR);
+	if (fd < 0)
+		return churn_wait(5000);
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 rnd(&churn.state) % 8 * HUGE);
+	close(fd);
+	if (p == MAP_FAILED)
+		return churn_wait(5000);
+	if (!of_file && rnd(&churn.state) % 2)
+		pin = ring_of(p, PAGE);
+	else
+		pin = pipe_of(p);
+	munmap(p, HUGE);
+	if (pin < 0) {
+		churned("pin_", "refused");
+		return churn_wait(5000);
+	}
+	churned("pin_", of_file ? "file" : "device");
+	churn_wait(rnd(&churn.state) % 8 ? 100000 : 4000000);
+	if (is_parked(churn.dev))
+		churned("pin_", "parked");
+	close(pin);
+}
+
 /* Its number, if it is there */
 static bool churn_find(void)
 {
@@ -331,6 +368,7 @@ int cmd_churn(int argc, char **argv)
 		{ "hold", churn_hold },
 		{ "poison", churn_poison },
 		{ "look", churn_look },
+		{ "pin", churn_pin },
 	};
 	double end = now() + number(argv[3]);
 	unsigned int i, w;
@@ -342,6 +380,7 @@ int cmd_churn(int argc, char **argv)
 		return -1;
 	churn.dev = argv[2];
 	churn.lock = argv[4];
+	churn.file = argv[5];
 	churn.state = getpid();
 	while (now() < end) {
 		if (churn_find())

@@ -81,7 +81,6 @@ int cmd_copy(int argc, char **argv);
 int cmd_touch(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
 int cmd_pin(int argc, char **argv);
-int cmd_ring(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_stall(int argc, char **argv);
 int cmd_dio(int argc, char **argv);
@@ -91,7 +90,26 @@ int cmd_poison(int argc, char **argv);
 int cmd_flagwriter(int argc, char **argv);
 int cmd_flagreader(int argc, char **argv);
 
+/* daxtest_pins.c */
+
+/* Pin memory; return a ring, or a pipe, that has it until closed, or -1 */
+int ring_of(void *p, size_t len);
+int pipe_of(void *p);
+
+/* Is memory that the device had parked? */
+bool is_parked(const char *dev);
+
+int cmd_ring(int argc, char **argv);
+int cmd_pinrounds(int argc, char **argv);
+
+/* daxtest_fserror.c */
+int cmd_fserror(int argc, char **argv);
+
 /* daxtest_call.c */
+
+/* Writes to a file of a folder, in one write(2); returns an errno or 0 */
+int store_once(const char *dir, const char *file, const char *val);
+
 int cmd_msync(int argc, char **argv);
 int cmd_isdax(int argc, char **argv);
 int cmd_try(int argc, char **argv);

@@ -11,9 +11,41 @@ try() { "$DT" try "$@"; }
 raw_access_in_famfs_mode() {
 	mode "$DEV" famfs
 	is OK try open "/dev/$DEV"
-	is EINVAL try read "/dev/$DEV"
+	is OK try read "/dev/$DEV"
 	is EINVAL try write "/dev/$DEV"
 	is ENODEV try mmap "/dev/$DEV"
+}
+
+# dd_fails WORDS FD: a read of an open file fails, and this is why
+dd_fails() {
+	fails dd of=/dev/null bs=4k count=1 <&"$2" 2>"$T/said"
+	grep "$1" "$T/said"
+}
+
+# before a mount, a tool may look at what is there
+a_look_at_the_memory() {
+	local fd end=$((SIZE - 1000))
+
+	mode "$DEV" devdax
+	"$DT" mfill "/dev/$DEV" 7 0 4M
+	mode "$DEV" famfs
+	dd if="/dev/$DEV" of="$T/all" bs=1M count=4 status=none
+	"$DT" check "$T/all" 7
+	# over the ends of pages and of the device
+	dd if="/dev/$DEV" of="$T/part" bs=5000 count=3 status=none
+	cmp -n 15000 "$T/all" "$T/part"
+	is 1000 try pread "/dev/$DEV" $end 4096
+	is 0 try pread "/dev/$DEV" "$SIZE" 4096
+	exec {fd}<"/dev/$DEV"
+	mnt "$DEV"
+	is EBUSY try read "/dev/$DEV"
+	dd_fails busy "$fd"
+	umount "$MNT"
+	is OK try read "/dev/$DEV"
+	mode "$DEV" devdax
+	# as a file of the driver that is gone
+	dd_fails 'No such device or address' "$fd"
+	exec {fd}<&-
 }
 
 raw_access_without_a_driver() {
@@ -424,6 +456,7 @@ layout_garbage() {
 
 run_tests \
 	raw_access_in_famfs_mode \
+	a_look_at_the_memory \
 	raw_access_without_a_driver \
 	raw_access_in_devdax_mode_still_works \
 	mount_of_what_is_no_dax_device \

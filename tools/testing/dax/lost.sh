@@ -119,6 +119,7 @@ xfs_reflink_mapped() { under_mappings xfs -q -f -m reflink=1,rmapbt=0; }
 erofs_mapped() { read_only erofs; }
 ext4_pinned() { pinned ext4 -q -F -b 4096; }
 xfs_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=0; }
+xfs_rmapbt_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=1; }
 
 # Pages that files share, of which each has to let go
 xfs_shared() {
@@ -143,4 +144,5 @@ run_tests \
 	erofs_mapped \
 	xfs_shared \
 	ext4_pinned \
-	xfs_pinned
+	xfs_pinned \
+	xfs_rmapbt_pinned

@@ -7,7 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 
 HWPOISON=/sys/kernel/debug/hwpoison
-ROUNDS=${ROUNDS:-20}
+# of many_rounds; a soak wants a thousand
+ROUNDS=${ROUNDS:-50}
 
 # pin_page FILE [HOW]: until "stop p"
 pin_page() { start p "$DT" pin "$1" 0 "${2:-rw}"; }
@@ -18,6 +19,8 @@ pinned_device() {
 	mode "$DEV" devdax
 	pin_page "/dev/$DEV" rwh
 }
+
+holder() { cat "$BUS/devices/$DEV/holder"; }
 
 # parked DEVICE...: the memory of these is, and of no others
 parked() {
@@ -60,11 +63,14 @@ works_again() {
 
 pinned_in_devdax_mode() {
 	pinned_device
+	is free holder
 	unbind_and_park
 	is '*'"$DEV pinned 1 for * s" cat $PARKED
+	is parked holder
 	refused fsdev_dax
 	refused device_dax
 	unpin
+	is free holder
 	works_again
 }
 
@@ -111,9 +117,11 @@ pinned_file() {
 	pin_page "$MNT/f" "$2"
 	unbind_and_park
 	is 'E@(IO|NXIO)' "$DT" try pread "$MNT/f" 0 4096
+	is 'lost *' holder
 	# nobody waits for the pin any more
 	rm "$MNT/f"
 	umount "$MNT"
+	is parked holder
 	refused fsdev_dax
 	unpin
 	is 4096 tail -n 1 "$T/p.out"
@@ -156,6 +164,31 @@ short_pin() {
 	stop p
 	wait "$(<"$T/unbind.pid")"
 	parked
+	works_again
+}
+
+# A fault has the page locked, and its filesystem does not answer
+fault_that_is_not_served() {
+	store $PIN_TIMEOUT 2
+	famfs_mount revoke=ignore
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 1
+	start h "$DT" hold "$MNT/f" 0 rw
+	start s "$DT" stall begin "$MNT/f" 0 r
+	retry is there probe stalled
+	mark
+	SECONDS=0
+	unbind "$DEV"
+	[ $SECONDS -lt 30 ] || fail "unbind took $SECONDS s"
+	is there probe stalled
+	parked "$DEV"
+	probe go
+	hear s
+	is 'ready BUS_ADRERR *' echo "$HEARD"
+	stop s
+	stop h
+	umount "$MNT"
+	retry parked
 	works_again
 }
 
@@ -219,18 +252,46 @@ memory_error() {
 	works_again
 }
 
-many_rounds() {
-	local i
+# The system goes to sleep as far as the test lets it: all devices would
+sleeps() {
+	load daxtest_sleep
+	mark
+	is EBUSY put /sys/power/state freeze
+	rmmod daxtest_sleep
+	log_says 'daxtest: all devices would sleep' ||
+		fail "the system does not sleep"
+}
 
-	pin_seconds 0
-	for ((i = 0; i < ROUNDS; i++)); do
-		mode "$DEV" devdax
-		pin_page "/dev/$DEV" rwh
-		unbind "$DEV"
-		parked "$DEV"
-		refused fsdev_dax
-		unpin
-	done
+sleep_while_parked() {
+	[ -e /sys/power/state ] || skip "no suspend"
+	pinned_device
+	unbind_and_park
+	sleeps
+	parked "$DEV"
+	unpin
+	works_again
+}
+
+# No longer than the unbind waits, which is no task that freezes
+sleep_while_an_unbind_waits() {
+	[ -e /sys/power/state ] || skip "no suspend"
+	pinned_device
+	store $PIN_TIMEOUT 5
+	mark
+	unbind "$DEV" &
+	echo $! >"$T/unbind.pid"
+	retry log_says "waiting for 1 pinned folios of $DEV"
+	sleeps
+	wait "$(<"$T/unbind.pid")"
+	parked "$DEV"
+	unpin
+	works_again
+}
+
+many_rounds() {
+	store $PIN_TIMEOUT 0
+	mode "$DEV" none
+	is "$ROUNDS rounds" "$DT" pinrounds "$DEV" "$ROUNDS"
 	works_again
 }
 
@@ -245,7 +306,10 @@ run_tests \
 	file_2M_ignoring \
 	file_being_truncated \
 	short_pin \
+	fault_that_is_not_served \
 	removal \
 	resize_and_the_others \
 	memory_error \
+	sleep_while_parked \
+	sleep_while_an_unbind_waits \
 	many_rounds

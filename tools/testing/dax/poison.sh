@@ -5,51 +5,8 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
-
-try() { "$DT" try "$@"; }
-
-HWPOISON=/sys/kernel/debug/hwpoison
-
-badblocks() { cat "$BUS/devices/$DEV/badblocks"; }
-
-# inject OFFSET: into this page of the device
-inject() {
-	local pgoff=$(($1 / 4096)) start end pages
-
-	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
-	while read -r start end; do
-		pages=$(((end + 1 - start) / 4096))
-		if [ $pgoff -lt $pages ]; then
-			store $HWPOISON/corrupt-pfn $((start / 4096 + pgoff))
-			return
-		fi
-		pgoff=$((pgoff - pages))
-	done <<<"$(ranges "$DEV")"
-	fail "no page at $1"
-}
-
-heal_all() {
-	local sector count
-
-	# a kernel that keeps no record has nothing to heal, and another result
-	[ -e "$BUS/devices/$DEV/badblocks" ] || return 0
-	while read -r sector count; do
-		probe zero "$DEVT" $((sector / 8)) $((count / 8)) >/dev/null
-	done <<<"$(badblocks)"
-	is '' badblocks
-}
-
-# A healthy device, mounted, one file over its first 16 MiB
-healthy_file() {
-	mode "$DEV" famfs
-	DEVT=$(<"$BUS/devices/$DEV/dev")
-	heal_all
-	mnt "$DEV" "$@"
-	mkfile f 16M 0:0:16M
-	"$DT" fill "$MNT/f" 1
-}
-
-M1=$((1 << 20))
+. "$(dirname "$0")/poison.bash"
+. "$(dirname "$0")/mce.bash"
 
 recorded_and_reported() {
 	healthy_file
@@ -168,8 +125,8 @@ mapped_with_2M() {
 	[ "$(stat_of fault_pmd)" -ge 1 ] || fail "not mapped by 2 MiB"
 	inject $((3 * M1))
 	tell h b
-	# the kernel says how much it took out of the page table
-	is 'BUS_MCEERR_AO offset 0x300000 lsb 21' echo "$HEARD"
+	# so much is lost, however much it took out of the page table
+	is 'BUS_MCEERR_AO offset 0x300000 lsb 12' echo "$HEARD"
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x300000 lsb 12' echo "$HEARD"
 	# the rest of the huge page goes on
@@ -261,6 +218,17 @@ remembered_over_umount_and_rebind() {
 	"$DT" fill "$MNT/f" 1
 }
 
+while_nobody_has_it() {
+	healthy_file
+	umount "$MNT"
+	inject $M1
+	is EIO try pread "/dev/$DEV" 1M 4096
+	is 1000 try pread "/dev/$DEV" $((M1 - 1000)) 4096
+	is 4096 try pread "/dev/$DEV" $((M1 + 4096)) 4096
+	heal_all
+	is 4096 try pread "/dev/$DEV" 1M 4096
+}
+
 between_two_holders() {
 	healthy_file
 	umount "$MNT"
@@ -283,14 +251,6 @@ in_devdax_mode() {
 	heal_all
 }
 
-# kpageflag PFN BIT
-kpageflag() {
-	local flags
-
-	flags=$(od -An -tu8 -j $(($1 * 8)) -N 8 /proc/kpageflags)
-	[ $((flags >> $2 & 1)) = 1 ]
-}
-
 # As memory that anyone gets, which is the kernel's to find whom it hits. A free
 # page, of which there is one among these: nobody dies of it.
 in_system_ram_mode() {
@@ -310,15 +270,24 @@ in_system_ram_mode() {
 	done
 	store $HWPOISON/corrupt-pfn $pfn
 	kpageflag $pfn 19 || fail "the page is not marked"
+	is "$((pfn * 8 - start / 512)) 8" badblocks
 	# taking it offline needs nobody's help
 	mode "$DEV" famfs
 	is "$((pfn * 8 - start / 512)) 8" badblocks
-	# who goes back there is warned, and it is not forgotten
+	# who goes back there is warned, and nobody gets it there
 	mark
 	mode "$DEV" system-ram
 	log_says "$DEV: becomes System RAM with known memory errors" ||
 		fail "the log does not warn"
+	log_says "$DEV: 1 pages with memory errors are kept out of System RAM" ||
+		fail "the log does not say how many pages are kept out"
+	kpageflag $pfn 19 || fail "the bad page is not marked"
+	fails kpageflag $pfn 10
+	kpageflag $((pfn - 1)) 10 || kpageflag $((pfn + 1)) 10 ||
+		fail "the pages beside it are not free"
+	is EBUSY put "$BUS/devices/$DEV/badblocks" "-$((pfn * 8 - start / 512)) 8"
 	mode "$DEV" famfs
+	is "$((pfn * 8 - start / 512)) 8" badblocks
 	mnt "$DEV"
 	mkfile f 128M 0:0:128M
 	is EIO try pread "$MNT/f" $((pfn * 4096 - start)) 4096
@@ -338,10 +307,18 @@ in_system_ram_mode() {
 ignored() {
 	healthy_file "mf=$1"
 	start h "$DT" hold "$MNT/f" 1M "$2"
-	start near "$DT" hold "$MNT/f" $((M1 + 4096)) "$2"
+	start early "$DT" hold "$MNT/f" 1M "${2}e"
+	start near "$DT" hold "$MNT/f" $((M1 + 4096)) "${2}e"
 	is 'ready OK' echo "$HEARD"
 	inject $M1
 	is EIO try pread "$MNT/f" 1M 4096
+	# who wants to know is told by the kernel, and nobody else
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	tell h b
+	is OK echo "$HEARD"
+	tell near b
+	is '@(OK|BUS_MCEERR_AO offset 0x100000 lsb 12)' echo "$HEARD"
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
 	tell near r
@@ -350,6 +327,7 @@ ignored() {
 	tell h w
 	is OK echo "$HEARD"
 	stop h
+	stop early
 	stop near
 	umount "$MNT"
 	check_pages "$DEV"
@@ -365,22 +343,30 @@ holder_that_ignores_it() {
 	done
 }
 
+# sharing_files [OPTIONS]: a, and the second half of b
+sharing_files() {
+	mode "$DEV" famfs
+	DEVT=$(<"$BUS/devices/$DEV/dev")
+	heal_all
+	mnt "$DEV" "$@"
+	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
+	is OK "$DT" mkfile -s "$MNT/b" 2M 0:1M:1M,0:0:1M
+}
+
 # shared HOW ACCESS: nobody has the page, by either of two files that share it
 shared() {
 	local who
 
-	mode "$DEV" famfs
-	DEVT=$(<"$BUS/devices/$DEV/dev")
-	heal_all
-	mnt "$DEV" "mf=$1"
-	is OK "$DT" mkfile -s "$MNT/a" 1M 0:0:1M
-	is OK "$DT" mkfile -s "$MNT/b" 2M 0:1M:1M,0:0:1M
+	sharing_files "mf=$1"
 	start a "$DT" hold "$MNT/a" 64K "$2"
+	start early "$DT" hold "$MNT/b" $((M1 + 65536)) "${2}e"
 	start b "$DT" hold "$MNT/b" $((M1 + 65536)) "$2"
 	start near "$DT" hold "$MNT/b" $((M1 + 65536 + 4096)) "$2"
 	inject 65536
 	is EIO try pread "$MNT/a" 64K 4096
 	is EIO try pread "$MNT/b" $((M1 + 65536)) 4096
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x110000 lsb 12' echo "$HEARD"
 	tell a r
 	is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
 	tell b r
@@ -388,7 +374,7 @@ shared() {
 	tell near r
 	is OK echo "$HEARD"
 	heal_all
-	for who in a b near; do
+	for who in a b early near; do
 		tell $who r
 		is OK echo "$HEARD"
 		stop $who
@@ -404,6 +390,141 @@ shared_page_of_a_holder_that_ignores_it() {
 		shared $how r
 		shared $how rp
 	done
+}
+
+stalled() { [ "$(probe stalled)" = "$1" ]; }
+
+# Of two files that share the page, one is about to map it when it becomes bad
+shared_page_in_a_fault() {
+	local how pid
+
+	for how in '' mf=ignore0 mf=eopnotsupp; do
+		sharing_files "$how"
+		start a "$DT" hold "$MNT/a" 64K r
+		start b "$DT" hold "$MNT/b" $((M1 + 65536)) r
+		start h "$DT" stall pte "$MNT/b" $((M1 + 65536)) r
+		retry stalled there
+		inject 65536 &
+		pid=$!
+		sleep 1
+		stalled there || fail "the fault did not wait"
+		probe go
+		wait $pid
+		hear h
+		# what it found mapped for a moment it does not find again
+		tell h r
+		is 'BUS_MCEERR_AR offset 0x110000 lsb 12' echo "$HEARD"
+		tell a r
+		is 'BUS_MCEERR_AR offset 0x10000 lsb 12' echo "$HEARD"
+		stop h
+		stop a
+		stop b
+		heal_all
+		umount "$MNT"
+		check_pages "$DEV"
+	done
+}
+
+# lost_dirty NAME OFFSET: of the file of that name, whose fsync says so once
+lost_dirty() {
+	is EIO try fsync "$MNT/$1"
+	is OK try fsync "$MNT/$1"
+	is OK "$DT" fallocate zero "$MNT/$1" "$2" 4K
+	is OK try fsync "$MNT/$1"
+}
+
+# What was written by a mapping, and not written back
+dirty_data_is_lost() {
+	local how
+
+	for how in '' mf=ignore0 mf=eopnotsupp; do
+		healthy_file "$how"
+		put "$BUS/devices/$DEV/write_cache" 1
+		# what is written back can be lost without a word to fsync
+		"$DT" mfill "$MNT/f" 2 4M 4M
+		is OK try fsync "$MNT/f"
+		inject $((5 * M1))
+		is OK try fsync "$MNT/f"
+		# mapped still, and not
+		start h "$DT" hold "$MNT/f" 1M rw
+		inject $M1
+		lost_dirty f 1M
+		"$DT" touch "$MNT/f" 2M rwh
+		inject $((2 * M1 + 4096))
+		lost_dirty f $((2 * M1 + 4096))
+		stop h
+		# by syncfs, for all files
+		"$DT" touch "$MNT/f" 3M rw
+		inject $((3 * M1))
+		fails sync -f "$MNT/f"
+		sync -f "$MNT/f"
+		put "$BUS/devices/$DEV/write_cache" 0
+		heal_all
+		umount "$MNT"
+	done
+}
+
+# in kB
+corrupted() { awk '$1 == "HardwareCorrupted:" { print $2 }' /proc/meminfo; }
+
+counted_once_and_no_more_when_healed() {
+	local before
+
+	healthy_file
+	before=$(corrupted)
+	inject $M1
+	is $((before + 4)) corrupted
+	inject $M1
+	is $((before + 4)) corrupted
+	inject $((M1 + 4096))
+	is $((before + 8)) corrupted
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is $((before + 4)) corrupted
+	is OK "$DT" fallocate zero "$MNT/f" 1M 8K
+	is "$before" corrupted
+	# not memory of this kernel any more
+	inject $M1
+	umount "$MNT"
+	unbind "$DEV"
+	is "$before" corrupted
+	mode "$DEV" devdax
+	is "@($before|$((before + 4)))" corrupted
+	mode "$DEV" famfs
+	heal_all
+	is "$before" corrupted
+}
+
+no_filter() {
+	local number
+
+	for number in major minor; do
+		store $HWPOISON/corrupt-filter-dev-$number $((0xffffffff))
+	done
+	store $HWPOISON/corrupt-filter-enable 0
+}
+
+# Of those who test the machine in use, and want to hit their own files only
+filtered() {
+	healthy_file
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	[ -e $HWPOISON/corrupt-filter-enable ] || skip "no filter"
+	# pages of the filesystem 0:1, which this is not
+	trap no_filter EXIT
+	store $HWPOISON/corrupt-filter-dev-major 0
+	store $HWPOISON/corrupt-filter-dev-minor 1
+	store $HWPOISON/corrupt-filter-enable 1
+	start h "$DT" hold "$MNT/f" 1M re
+	# by the device: the filter of the injection knows only page cache
+	is EOPNOTSUPP probe poison "$DEVT" 256
+	is '' badblocks
+	is 0 stat_of memory_failure
+	tell h b
+	is OK echo "$HEARD"
+	no_filter
+	is OK probe poison "$DEVT" 256
+	is '2048 8' badblocks
+	stop h
+	heal_all
 }
 
 # 200 errors, every 20th page, while all is mapped and unmapped by others. Half
@@ -480,6 +601,8 @@ truncate_and_unlink_a_bad_page() {
 	healthy_file
 	"$DT" mfill "$MNT/f" 1
 	inject $((3 * M1))
+	# truncation writes back, too, and would tell of what is lost
+	is EIO try fsync "$MNT/f"
 	is OK try truncate "$MNT/f" 2M
 	rm "$MNT/f"
 	mkfile g 16M 0:0:16M
@@ -490,41 +613,21 @@ truncate_and_unlink_a_bad_page() {
 	check_pages "$DEV"
 }
 
-# scrubbed PFN: a machine check says that it found this page bad by itself
-# ("action optional"). Only where injection is to one processor.
-scrubbed() {
-	local mce=/sys/kernel/debug/mce-inject
-
-	for_all_cpus 0
-	echo hw >$mce/flags
-	echo 0 >$mce/cpu
-	echo $(($1 * 4096)) >$mce/addr
-	echo 0x8c >$mce/misc			# a physical address, of a page
-	echo 0xbd000000000000c0 >$mce/status	# uncorrected, found by scrubbing
-	echo 1 >$mce/bank
-	retry recorded '2048 8'
-	for_all_cpus 1
-}
-
 # With a machine check comes what injected errors lack: the page is no longer
 # in the direct map. Before it is healed it cannot be read there, as the probes
 # do ("(fault)"), and then it can.
 machine_check() {
 	local pfn heal
 
-	grep -q GenuineIntel /proc/cpuinfo || skip "injects Intel's only"
-	modprobe -q mce-inject && [ -d /sys/kernel/debug/mce-inject ] ||
-		skip "no mce-inject"
+	can_check_machine
 	healthy_file
 	start early "$DT" hold "$MNT/f" 1M rwe	# which makes it dirty
 	pfn=$(probe access "$DEVT" 256 1)
 	pfn=${pfn##*pfn }
 	# shellcheck disable=SC2016
-	trace_start 'out set_mce_nospec pfn=$arg1' \
+	trace_machine_checks \
 		'touch dax_poison_touch page=+0($arg3):string' \
-		'in clear_mce_nospec pfn=$arg1' \
 		'heal dax_poison_heal page=+0($arg3):string'
-	trap 'trace_stop; for_all_cpus 1' EXIT
 	put "$BUS/devices/$DEV/write_cache" 1
 	for heal in 'fill f 2 1M 4K' 'fallocate zero f 1M 4K'; do
 		trace_again
@@ -535,15 +638,15 @@ machine_check() {
 		is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
 		is EIO try pread "$MNT/f" 1M 4096
 		is EHWPOISON probe access "$DEVT" 256 1
-		retry is 1 times out
-		is "pfn=$pfn" traced out
 		# it is dirty, and nothing that could be written back
+		is EIO try fsync "$MNT/f"
 		is OK try fsync "$MNT/f"
 
 		# shellcheck disable=SC2086
 		(cd "$MNT" && "$DT" $heal)
 		is '' badblocks
 		is "pfn=$pfn" traced in
+		hidden_once
 		[[ $(traced touch) == 'page=(fault)' ]] ||
 			fail "the page was in the direct map"
 		[[ $(traced heal) == 'page="'*'"' ]] ||
@@ -560,16 +663,6 @@ machine_check() {
 	stop early
 	umount "$MNT"
 	check_pages "$DEV"
-}
-
-recorded() { [ "$(badblocks)" = "$1" ]; }
-
-# for_all_cpus 0|1: offline or online, but the first
-for_all_cpus() {
-	local cpu
-	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
-		[ "$(<"$cpu")" = "$1" ] || echo "$1" >"$cpu"
-	done
 }
 
 poll_of_badblocks() {
@@ -604,11 +697,16 @@ run_tests \
 	several_owners \
 	in_a_stripe \
 	remembered_over_umount_and_rebind \
+	while_nobody_has_it \
 	between_two_holders \
 	in_devdax_mode \
 	in_system_ram_mode \
 	holder_that_ignores_it \
 	shared_page_of_a_holder_that_ignores_it \
+	shared_page_in_a_fault \
+	dirty_data_is_lost \
+	counted_once_and_no_more_when_healed \
+	filtered \
 	while_others_fault \
 	on_every_range \
 	truncate_and_unlink_a_bad_page \

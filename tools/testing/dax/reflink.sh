@@ -477,6 +477,37 @@ huge_pages_of_the_test_filesystem() {
 	done
 }
 
+# cow_of_pinned HOW: what is pinned leaves the file that is written, and belongs
+# to the other one alone, which has not mapped it yet
+cow_of_pinned() {
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	start p "$DT" pin "$MNT/f" 2M "$1"
+	in_both fill f 2 2M 2M
+	holds i g $((2 * M + K4)) r
+	holds j g 2M "$1"
+	same_in_both f g
+	told i r
+	told j r
+	in_both mfill g 3 2M 2M
+	same_in_both f g
+	stop p
+	is 4096 tail -n 1 "$T/p.out"
+	stop i
+	stop j
+	# all of the memory can be used again
+	rm "$MNT/g"
+	copies f g
+	same_in_both g
+	holds h g 2M rh
+	stop h
+	again
+	same_in_both f g
+}
+
+cow_of_a_pinned_page() { cow_of_pinned r; }
+cow_of_a_pinned_huge_page() { cow_of_pinned rh; }
+
 run_tests \
 	base_page_of_a_huge_one \
 	base_page_of_a_huge_one_is_copied \
@@ -488,6 +519,8 @@ run_tests \
 	copies_are_written_back \
 	what_is_the_same \
 	write_that_ends_in_a_page \
+	cow_of_a_pinned_page \
+	cow_of_a_pinned_huge_page \
 	files_that_swap \
 	huge_pages_of_the_test_filesystem \
 	writes_of_new_blocks

@@ -153,6 +153,52 @@ shared_and_dirty() {
 	done
 }
 
+# refused NAME FILE OFFSET ACCESS: the log names a page that another file has
+refused() {
+	mark
+	start "$1" "$DT" hold "$MNT/$2" "$3" "$4"
+	is 'ready BUS_ADRERR *' echo "$HEARD"
+	log_says 'page .* of inode .* on .*: is the filesystem corrupt' ||
+		fail "the log does not say why"
+}
+
+# Two files have a block, and do not know of each other, as after corruption of
+# metadata: the first one that maps it has it
+overlapping_files() {
+	local how who
+
+	for how in careful ignore; do
+		famfs_mount "revoke=$how,overlap"
+		mkfile a 4M 0:0:4M
+		mkfile b 4M 0:0:4M
+		start a "$DT" hold "$MNT/a" 2M rwh
+		is 'ready OK' echo "$HEARD"
+		refused b b 2M rwh
+		refused c b $((2 * M1 + 4096)) r
+		start d "$DT" hold "$MNT/b" 4096 rw
+		is 'ready OK' echo "$HEARD"
+		refused e a 4096 rh
+		# the rest of what would be a huge page is free
+		is OK "$DT" touch "$MNT/a" 8192 rwh
+		tell a w
+		is OK echo "$HEARD"
+		is 4096 try pread "$MNT/b" 2M 4096
+		unbind_now
+		mode "$DEV" devdax
+		"$DT" mfill "/dev/$DEV" 7 0 4M
+		for who in a b c d e; do
+			tell $who r
+			is 'BUS_ADRERR *' echo "$HEARD"
+			stop $who || :
+		done
+		umount "$MNT"
+		"$DT" mcheck "/dev/$DEV" 7 0 4M
+		famfs_mount
+		check_pages "$DEV"
+		umount "$MNT"
+	done
+}
+
 one_of_two_devices() {
 	local second
 
@@ -193,4 +239,5 @@ run_tests \
 	private_mappings \
 	shared_files \
 	shared_and_dirty \
+	overlapping_files \
 	one_of_two_devices

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
 . "$(dirname "$0")/pmem.bash"
+. "$(dirname "$0")/mce.bash"
 
 # static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
 static_famfs() {
@@ -376,6 +377,69 @@ xfs_with_a_memory_error() {
 	stop near
 }
 
+# ext4_file: $MNT/f, of 8 MiB; $BLOCK is that at 1 MiB, and $PFN its page
+ext4_file() {
+	command -v filefrag >/dev/null || skip "no filefrag"
+	fs_on_pmem ext4 -q -F -b 4096
+	mount -t ext4 -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	sync
+	BLOCK=$(filefrag -e -b4096 "$MNT/f" |
+		awk '$1 == "0:" { print $4 + 256 }')
+	PFN=$(<"$(readlink -f "/sys/block/$PMEM/device")/resource")
+	PFN=$(printf %#x $((PFN / 4096 + BLOCK)))
+}
+
+# A filesystem that does not hear of errors, and what happens to the page all
+# the same. As before, the platform knows.
+ext4_with_a_machine_check() {
+	can_check_machine
+	ext4_file
+	start early "$DT" hold "$MNT/f" 1M rwe
+	store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
+	trace_machine_checks
+	scrubbed "$PFN"
+	tell early b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	is EIO "$DT" try fsync "$MNT/f"
+	is OK "$DT" try fsync "$MNT/f"
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' cat "/sys/block/$PMEM/badblocks"
+	hidden_once
+	is "pfn=$PFN" traced in
+	"$DT" check "$MNT/f" 2 1M 4K
+	tell early w
+	is OK echo "$HEARD"
+	is OK "$DT" try fsync "$MNT/f"
+	stop early
+	umount "$MNT"
+}
+
+# An error of which pmem has no record, since no machine has told of it
+ext4_with_an_error_that_was_injected() {
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	ext4_file
+	# nobody else reports what ext4 does not know, of a page that is in use
+	start h "$DT" hold "$MNT/f" 1M r
+	start errors "$DT" fserror "$MNT"
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn "$PFN"
+	hear errors
+	is 'EIO 1' echo "$HEARD"
+	is 4096 "$DT" try pwrite "$MNT/f" 1M 4096
+	put "/sys/block/$PMEM/dax/write_cache" 1
+	watch_flushing
+	"$DT" touch "$MNT/f" 1M rw
+	"$DT" touch "$MNT/f" 3M rw
+	trace_again
+	is OK "$DT" try fsync "$MNT/f"
+	flushed 4096 4096
+	stop h
+	umount "$MNT"
+}
+
 # Nobody wants to hear of it early, and nobody reads it all the same
 xfs_with_a_memory_error_that_nobody_hears_of() {
 	xfs_file
@@ -693,5 +757,7 @@ run_tests \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \
+	ext4_with_a_machine_check \
+	ext4_with_an_error_that_was_injected \
 	xfs_with_a_memory_error_that_nobody_hears_of \
 	umount_while_xfs_has_memory_errors

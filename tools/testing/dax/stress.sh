@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # Everything at once, for so many seconds: stress.sh [SECONDS]
 #
-# Workers change drivers, claim and release, mount, read, write, fault, inject
-# errors, and load and unload the driver, all on one device, with nobody in
-# charge. Another makes devices beside it, and deletes them while they are held;
-# and now and then the system takes the memory, or the whole region goes away and
-# comes back. Each counts what it did; the quick ones are in daxtest, "churn". A
-# run in which something never happened has shown nothing about it, and fails.
+# Workers change drivers, claim and release, mount, read, write, fault, pin pages
+# in each mode, inject errors, and load and unload the driver, all on one device,
+# with nobody in charge. Another makes devices beside it, and deletes them while
+# they are held; and now and then the system takes the memory, or the whole region
+# goes away and comes back. Each counts what it did; the
+# quick ones are in daxtest, "churn". A run in which something never happened has
+# shown nothing about it, and fails.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2034
+PIN_SECONDS=1
 
 SECS=${1:-${SECS:-60}}
 TEST_TIMEOUT=$((5 * (SECS + 120) + 60))
@@ -62,7 +66,7 @@ try_unbind() {
 quick() {
 	[ $SECONDS -ge "$END" ] ||
 		nice -n "${2:-0}" "$DT" churn "$1" "$DEV" $((END - SECONDS)) \
-			"$T/lock" >>"$T/churned" || count worker_died
+			"$T/lock" "$MNT/f" >>"$T/churned" || count worker_died
 }
 
 # alone COMMAND...: while nobody changes drivers or injects errors
@@ -293,9 +297,9 @@ storm() {
 }
 
 everything_at_once() {
-	local name round missing=() region=() workers=(mounter reloader creator
-		ram_user "quick bind" "quick hold" "quick hold"
-		"quick poison 5" "quick look 10")
+	local name round missing=() region=() workers=(mounter reloader
+		creator ram_user "quick bind" "quick hold" "quick hold"
+		"quick poison 5" "quick pin 5" "quick look 10")
 
 	[ ! -e "$HMEM/$PARENT" ] || {
 		region=(region_{gone,back})
@@ -322,7 +326,8 @@ everything_at_once() {
 			    {fault,io}_{ok,failed} \
 			    poison heal lookup lookup_of_none access size open \
 			    created{,_sized,_bound,_get,_mount,_unbound} \
-			    deleted{,_held} "${region[@]}"; do
+			    deleted{,_held} pin_{file,device,parked} \
+			    "${region[@]}"; do
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
 		[ ${#missing[@]} != 0 ] || break
@@ -339,6 +344,7 @@ everything_at_once() {
 
 # And then it works as if nothing had been
 afterwards() {
+	retry is '' cat $PARKED
 	mode "$DEV" none
 	mode "$DEV" famfs
 	DEVT=$(<"$BUS/devices/$DEV/dev")

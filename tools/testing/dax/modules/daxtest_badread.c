@@ -14,6 +14,10 @@ static unsigned long pfn;
 module_param(pfn, ulong, 0400);
 MODULE_PARM_DESC(pfn, "page that cannot be read");
 
+static unsigned int tries;
+module_param(tries, uint, 0400);
+MODULE_PARM_DESC(tries, "how often that was tried");
+
 /* What a copy from the page leaves undone; 1 if it is not one */
 static int bad_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
@@ -24,6 +28,7 @@ static int bad_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 
 	if (src >= page + PAGE_SIZE || src + len <= page)
 		return 1;
+	WRITE_ONCE(tries, tries + 1);
 	*left = src >= page ? len : src + len - page;
 	return 0;
 }

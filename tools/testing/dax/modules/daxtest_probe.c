@@ -10,6 +10,7 @@
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
+#include <linux/iomap.h>
 #include <linux/kprobes.h>
 #include <linux/ktime.h>
 #include <linux/memremap.h>
@@ -415,6 +416,15 @@ static int dtp_fsync_range(struct file *file, loff_t start, loff_t end,
 	return vfs_fsync_range(file, start, end, datasync);
 }
 
+/* The function proper cannot be called from here, so the fault fails. */
+static int dtp_iomap_begin(struct inode *inode, loff_t pos, loff_t len,
+			   unsigned int flags, struct iomap *iomap,
+			   struct iomap *srcmap)
+{
+	dtp_stay();
+	return -EIO;
+}
+
 static struct dtp_stall_point {
 	struct kprobe kp;
 	const char *symbol;
@@ -437,6 +447,10 @@ static struct dtp_stall_point {
 	[DAXTEST_STALL_SYNC] = {
 		.symbol = "vfs_fsync_range",
 		.instead = dtp_fsync_range,
+	},
+	[DAXTEST_STALL_BEGIN] = {
+		.symbol = "dt_iomap_begin",
+		.instead = dtp_iomap_begin,
 	},
 };
 

@@ -65,6 +65,7 @@ struct dt_dev {
  * @delay: milliseconds for DT_REVOKE_DELAY
  * @alloc: bytes that a file without a layout gets, or 0
  * @all_new: each write is told that its blocks are new
+ * @overlap: layouts may have blocks of other files
  * @dead: the devices have been given back
  * @dir: statistics in debugfs
  * @stat: the statistics
@@ -81,6 +82,7 @@ struct dt_sb {
 	unsigned int delay;
 	u64 alloc;
 	bool all_new;
+	bool overlap;
 	bool dead;
 	struct dentry *dir;
 	atomic64_t stat[DT_NR_STAT];

@@ -242,7 +242,7 @@ static int dt_own(struct dt_sb *dts, struct dt_layout *layout)
 		struct dt_extent *ext = &layout->extents[i];
 		struct dt_dev *dev = &dts->devs[ext->dev];
 
-		if (dt_overlaps(dev, ext)) {
+		if (!dts->overlap && dt_overlaps(dev, ext)) {
 			dt_disown(dts, layout, i);
 			return -EBUSY;
 		}

@@ -19,6 +19,8 @@
  *		one that has no layout gets SIZE bytes of a device. For
  *		programs that know nothing of layouts.
  *  new		all blocks are new, says each write(2), as famfs does
+ *  overlap	layouts may give a block to several files that do not share
+ *		it, as those of a corrupt filesystem
  */
 #include <linux/debugfs.h>
 #include <linux/fs_context.h>
@@ -262,6 +264,8 @@ static int dt_show_options(struct seq_file *m, struct dentry *root)
 		seq_printf(m, ",alloc=%llu", dts->alloc);
 	if (dts->all_new)
 		seq_puts(m, ",new");
+	if (dts->overlap)
+		seq_puts(m, ",overlap");
 	if (dts->mf != DT_MF_HANDLE)
 		seq_printf(m, ",mf=%s", dt_mf_names[dts->mf]);
 	return 0;
@@ -423,7 +427,14 @@ static int dt_reconfigure(struct fs_context *fc)
 	return 0;
 }
 
-enum { DT_OPT_DEV, DT_OPT_REVOKE, DT_OPT_MF, DT_OPT_ALLOC, DT_OPT_NEW };
+enum {
+	DT_OPT_DEV,
+	DT_OPT_REVOKE,
+	DT_OPT_MF,
+	DT_OPT_ALLOC,
+	DT_OPT_NEW,
+	DT_OPT_OVERLAP,
+};
 
 static const struct constant_table dt_mf_table[] = {
 	{ "handle",		DT_MF_HANDLE },
@@ -438,6 +449,7 @@ static const struct fs_parameter_spec dt_parameters[] = {
 	fsparam_enum("mf",		DT_OPT_MF, dt_mf_table),
 	fsparam_string("alloc",		DT_OPT_ALLOC),
 	fsparam_flag("new",		DT_OPT_NEW),
+	fsparam_flag("overlap",		DT_OPT_OVERLAP),
 	{}
 };
 
@@ -496,6 +508,9 @@ static int dt_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return dt_parse_alloc(dts, param->string);
 	case DT_OPT_NEW:
 		dts->all_new = true;
+		return 0;
+	case DT_OPT_OVERLAP:
+		dts->overlap = true;
 		return 0;
 	}
 	return -EINVAL;

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bad pages of device memory.
+ *
+ * Nobody can replace such a page by a good one, as is done in System RAM. But a
+ * write can heal it. So the kernel goes through these steps in order, and
+ * each of them relies on those before it:
+ *
+ *	record	by the driver, under the lock under which it heals pages: who
+ *		asks from now on is told that the page is bad
+ *	mark	mf_dev_mark_page(), under the same lock: the page is flagged,
+ *		and counts in HardwareCorrupted
+ *	wait	dax_wait_readers(): those who found the page good have done
+ *		with it
+ *	hide	mf_dev_hide_page(): the page leaves the direct map, unless the
+ *		error was only simulated
+ *	unmap	the page leaves all page tables, and dirty data counts as lost
+ *	signal	processes hear of it, and may write the page anew
+ *
+ * mf_dax_failure() does all but the first two. A heal goes the other way, under
+ * the lock of the driver: mf_dev_begin_heal() brings the page back into the
+ * direct map, it is written and leaves the record, and mf_dev_end_heal() takes
+ * the mark from it. A page that is healed before it was hidden stays, as does
+ * one that is hidden while it is being written, until it is known whether it is
+ * good. The driver must not wait for readers under its lock, as a heal is one.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/memory-failure.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/page-flags.h>
+#include <linux/sched/mm.h>
+#include <linux/set_memory.h>
+#include <linux/xarray.h>
+
+/* The page is bad, and counted. */
+#define MF_DEV_MARKED	BIT(0)
+/* The page is not in the direct map, but for a heal. */
+#define MF_DEV_HIDDEN	BIT(1)
+/* The page is being written, and may turn out to be good. */
+#define MF_DEV_HEALING	BIT(2)
+
+/* What there is to know of each bad page, by page frame number. */
+static DEFINE_XARRAY(mf_dev_pages);
+/*
+ * Protects the above, the flag of these pages, and their direct map. Somebody
+ * may want to write to such a page so that there is memory again.
+ */
+static DEFINE_MUTEX(mf_dev_lock);
+
+DEFINE_LOCK_GUARD_0(mf_dev,
+		    mutex_lock(&mf_dev_lock);
+		    _T->noio = memalloc_noio_save(),
+		    memalloc_noio_restore(_T->noio);
+		    mutex_unlock(&mf_dev_lock),
+		    unsigned int noio)
+
+VISIBLE_IF_KUNIT void mf_dev_map(unsigned long pfn, bool present);
+
+VISIBLE_IF_KUNIT void mf_dev_map(unsigned long pfn, bool present)
+{
+	KUNIT_STATIC_STUB_REDIRECT(mf_dev_map, pfn, present);
+	if (present)
+		clear_mce_nospec(pfn);
+	else
+		set_mce_nospec(pfn);
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_map);
+
+static unsigned long mf_dev_state(unsigned long pfn)
+{
+	void *entry = xa_load(&mf_dev_pages, pfn);
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+/* A node of the tree is all that this may need, and an error must not be lost. */
+static void mf_dev_set_state(unsigned long pfn, unsigned long state)
+{
+	xa_store(&mf_dev_pages, pfn, xa_mk_value(state),
+		 GFP_KERNEL | __GFP_NOFAIL);
+}
+
+/* The pages of a huge folio can share their struct pages, and so their flags. */
+static void mf_dev_flag(struct page *page, bool bad)
+{
+	if (is_zone_device_page(page) && page_pgmap(page)->vmemmap_shift)
+		return;
+	if (bad)
+		SetPageHWPoison(page);
+	else
+		ClearPageHWPoison(page);
+}
+
+static void mf_dev_count_locked(unsigned long pfn)
+{
+	unsigned long state = mf_dev_state(pfn);
+
+	if (state & MF_DEV_MARKED)
+		return;
+	num_poisoned_pages_inc(pfn);
+	mf_dev_set_state(pfn, state | MF_DEV_MARKED);
+}
+
+static void mf_dev_hide_locked(unsigned long pfn)
+{
+	unsigned long state = mf_dev_state(pfn);
+
+	mf_dev_set_state(pfn, state | MF_DEV_HIDDEN);
+	if (!(state & MF_DEV_HEALING))
+		mf_dev_map(pfn, false);
+}
+
+/**
+ * mf_dev_count() - count a bad page of device memory, once
+ * @pfn: its page frame number
+ *
+ * For pages whose struct page says nothing about errors, and all of whose
+ * errors are for good.
+ *
+ * Context: process context, sleeps.
+ */
+void mf_dev_count(unsigned long pfn)
+{
+	guard(mf_dev)();
+	mf_dev_count_locked(pfn);
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_count);
+
+/**
+ * mf_dev_mark_page() - flag a bad page of an fs-dax device, and count it once
+ * @page: a page that is in the record of its driver
+ *
+ * Context: process context, sleeps; under the lock under which the driver heals
+ * pages, so that the page is not healed meanwhile.
+ */
+void mf_dev_mark_page(struct page *page)
+{
+	guard(mf_dev)();
+	mf_dev_count_locked(page_to_pfn(page));
+	mf_dev_flag(page, true);
+}
+EXPORT_SYMBOL_GPL(mf_dev_mark_page);
+
+/**
+ * mf_dev_hide_page() - take a bad page of device memory out of the direct map
+ * @pfn: its page frame number
+ *
+ * Does nothing to a page that is not marked, as that has been healed meanwhile.
+ *
+ * Context: process context, sleeps. Nobody accesses the page any more, see
+ * dax_wait_readers().
+ */
+void mf_dev_hide_page(unsigned long pfn)
+{
+	guard(mf_dev)();
+	if ((mf_dev_state(pfn) & (MF_DEV_MARKED | MF_DEV_HIDDEN)) ==
+	    MF_DEV_MARKED)
+		mf_dev_hide_locked(pfn);
+}
+EXPORT_SYMBOL_GPL(mf_dev_hide_page);
+
+/**
+ * mf_dev_begin_heal() - make a bad page accessible, to be written
+ * @page: page of an fs-dax device, in the record of its driver
+ *
+ * The page stays in the direct map until mf_dev_end_heal(), whatever happens.
+ *
+ * Context: process context, sleeps; under the lock of the driver.
+ */
+void mf_dev_begin_heal(struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	guard(mf_dev)();
+	mf_dev_set_state(pfn, mf_dev_state(pfn) | MF_DEV_HEALING);
+	mf_dev_map(pfn, true);
+}
+EXPORT_SYMBOL_GPL(mf_dev_begin_heal);
+
+/**
+ * mf_dev_end_heal() - say what has become of a page that was written
+ * @page: the page, after mf_dev_begin_heal()
+ * @good: whether it is good, and has left the record. Else it goes back to where
+ *	it was, or out of the direct map if its error had been known all along.
+ *
+ * Context: process context, sleeps; under the lock of the driver.
+ */
+void mf_dev_end_heal(struct page *page, bool good)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long state;
+
+	guard(mf_dev)();
+	state = mf_dev_state(pfn);
+	if (good) {
+		xa_erase(&mf_dev_pages, pfn);
+		mf_dev_flag(page, false);
+		if (state & MF_DEV_MARKED)
+			num_poisoned_pages_sub(pfn, 1);
+		return;
+	}
+
+	mf_dev_set_state(pfn, state & ~MF_DEV_HEALING);
+	mf_dev_count_locked(pfn);
+	mf_dev_flag(page, true);
+	/* else memory_failure() is about to do so, or the error was simulated */
+	if ((state & (MF_DEV_MARKED | MF_DEV_HIDDEN)) != MF_DEV_MARKED)
+		mf_dev_hide_locked(pfn);
+}
+EXPORT_SYMBOL_GPL(mf_dev_end_heal);
+
+/**
+ * mf_dev_lock_page() - keep a flagged page in the direct map
+ * @page: page of an fs-dax device
+ *
+ * Context: process context, sleeps.
+ * Return: true if the page can be accessed, until mf_dev_unlock_page(); false if
+ * it is not in the direct map.
+ */
+bool mf_dev_lock_page(struct page *page)
+{
+	mutex_lock(&mf_dev_lock);
+	if (!(mf_dev_state(page_to_pfn(page)) & MF_DEV_HIDDEN))
+		return true;
+	mutex_unlock(&mf_dev_lock);
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_lock_page);
+
+/**
+ * mf_dev_unlock_page() - end what mf_dev_lock_page() has begun
+ */
+void mf_dev_unlock_page(void)
+{
+	mutex_unlock(&mf_dev_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_unlock_page);
+
+/**
+ * mf_dev_forget() - device memory goes away
+ * @start: its first page frame number
+ * @nr_pages: how many there are
+ *
+ * What is bad still is so for whoever has the memory next, if its driver keeps
+ * a record. Hidden pages come back, since x86 leaves page table entries behind
+ * that are not present, and would find them when there is a direct map again.
+ *
+ * Context: process context, sleeps. Nobody uses the memory any more, and it is
+ * in the direct map still.
+ */
+void mf_dev_forget(unsigned long start, unsigned long nr_pages)
+{
+	unsigned long pfn;
+	void *entry;
+
+	guard(mf_dev)();
+	xa_for_each_range(&mf_dev_pages, pfn, entry, start,
+			  start + nr_pages - 1) {
+		xa_erase(&mf_dev_pages, pfn);
+		if (xa_to_value(entry) & MF_DEV_MARKED)
+			num_poisoned_pages_sub(pfn, 1);
+		if (xa_to_value(entry) & MF_DEV_HIDDEN)
+			mf_dev_map(pfn, true);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_forget);
+
+/**
+ * memory_failure_hide() - take a bad page out of the direct map
+ * @pfn: page frame number that memory_failure() has handled just now
+ *
+ * Nothing is left to do for memory of devices: memory_failure() hides it before
+ * anybody hears of the error, and by now it may have been healed.
+ *
+ * Context: process context, sleeps.
+ */
+void memory_failure_hide(unsigned long pfn)
+{
+	if (!pfn_valid(pfn) || pfn_to_online_page(pfn))
+		set_mce_nospec(pfn);
+}
+EXPORT_SYMBOL_GPL(memory_failure_hide);

@@ -1,0 +1,412 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What becomes of pages with memory errors: who may still get at them, what
+# heals them, and what does not
+# shellcheck disable=SC2119,SC2317,SC2329
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trace.bash"
+. "$(dirname "$0")/poison.bash"
+. "$(dirname "$0")/pmem.bash"
+
+# tell_badblocks TEXT: by a write to the attribute
+tell_badblocks() { put "$BUS/devices/$DEV/badblocks" "$1"; }
+
+# A page that is in no huge page of the first file
+M64=$((64 * M1))
+
+devdax_maps_no_bad_page() {
+	healthy_file
+	umount "$MNT"
+	mode "$DEV" devdax
+	start h "$DT" hold "/dev/$DEV" 1M rwh
+	is 'ready OK' echo "$HEARD"
+	start near "$DT" hold "/dev/$DEV" 0 rwh
+	start far "$DT" hold "/dev/$DEV" 2M rwh
+	inject $M1
+	# those who had it, and what came with it
+	tell h r
+	is 'BUS_MCEERR_A* offset 0x100000 lsb *' echo "$HEARD"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	tell near r
+	is 'BUS_MCEERR_AR offset 0 lsb *' echo "$HEARD"
+	tell far r
+	is OK echo "$HEARD"
+	# and those who come later
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' \
+		"$DT" touch "/dev/$DEV" 1M rwh
+	is 'BUS_MCEERR_AR offset 0 lsb 12' "$DT" touch "/dev/$DEV" 0 rh
+	is OK "$DT" touch "/dev/$DEV" 2M rwh
+	stop h
+	stop near
+	stop far
+	unbind "$DEV"
+	mode "$DEV" devdax
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' \
+		"$DT" touch "/dev/$DEV" 1M rwh
+	is OK tell_badblocks '-2048 8'
+	is '' badblocks
+	is OK "$DT" touch "/dev/$DEV" 1M rwh
+	unbind "$DEV"
+	mode "$DEV" devdax
+	is OK "$DT" touch "/dev/$DEV" 1M rwh
+}
+
+devdax_maps_no_bad_page_of_4K() {
+	local align
+
+	healthy_file
+	umount "$MNT"
+	unbind "$DEV"
+	align=$(<"$BUS/devices/$DEV/align")
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/align" 4096
+	store "$BUS/devices/$DEV/size" "$SIZE"
+	mode "$DEV" devdax
+	inject $M1
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "/dev/$DEV" 1M rw
+	is OK "$DT" touch "/dev/$DEV" $((M1 - 4096)) rw
+	is OK "$DT" touch "/dev/$DEV" $((M1 + 4096)) rw
+	is OK tell_badblocks '-2048 8'
+	is OK "$DT" touch "/dev/$DEV" 1M rw
+	unbind "$DEV"
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/align" "$align"
+	store "$BUS/devices/$DEV/size" "$SIZE"
+}
+
+# Faults of all of the memory, by several, while errors come
+devdax_faults_while_errors_come() {
+	local i start pids=()
+
+	healthy_file
+	umount "$MNT"
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	mode "$DEV" devdax
+	read -r start _ <<<"$(ranges "$DEV")"
+	for i in $(seq 0 2 30); do
+		start "h$i" "$DT" hold "/dev/$DEV" $((i * M1)) rwh
+	done
+	for i in $(seq 0 2 30); do
+		echo $((start / 4096 + i * 256 + 7)) >$HWPOISON/corrupt-pfn &
+		pids+=($!)
+		tell "h$i" r
+		tell "h$i" w
+	done
+	wait "${pids[@]}" || :
+	for i in $(seq 0 2 30); do
+		tell "h$i" r
+		is "BUS_MCEERR_AR offset $(printf %#x $((i * M1))) lsb *" \
+			echo "$HEARD"
+		stop "h$i"
+	done
+	is 16 sh -c "wc -l <$BUS/devices/$DEV/badblocks"
+	is OK tell_badblocks "-0 $((32 * M1 / 512))"
+	is '' badblocks
+	is OK "$DT" touch "/dev/$DEV" 0 rwh
+}
+
+# Whatever mode: the memory has a new direct map
+bind_takes_bad_pages_out_of_the_direct_map() {
+	local pfn mode
+
+	healthy_file
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	umount "$MNT"
+	inject $M1
+	# shellcheck disable=SC2016
+	trace_start 'out set_mce_nospec pfn=$arg1' \
+		'in clear_mce_nospec pfn=$arg1'
+	for mode in devdax famfs; do
+		unbind "$DEV"
+		trace_again
+		mark
+		mode "$DEV" "$mode"
+		is "pfn=$pfn" traced out
+		is '' traced in
+		log_says "$DEV: 1 pages have memory errors" ||
+			fail "the log does not say so"
+		trace_again
+		unbind "$DEV"
+		is "pfn=$pfn" traced in
+		is '' traced out
+	done
+	mode "$DEV" famfs
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	"$DT" fill "$MNT/f" 3
+	"$DT" mcheck "$MNT/f" 3
+	umount "$MNT"
+	check_pages "$DEV"
+	unbind "$DEV"
+	trace_again
+	mode "$DEV" famfs
+	is '' traced out
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	"$DT" check "$MNT/f" 3
+}
+
+TRIES=/sys/module/daxtest_badread/parameters/tries
+
+# The page cannot be read back, as the module has it
+heal_that_fails() {
+	local pfn i
+
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	healthy_file
+	start h "$DT" hold "$MNT/f" 1M r
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	is OK tell_badblocks '2048 8'
+	# shellcheck disable=SC2016
+	trace_start 'out set_mce_nospec pfn=$arg1'
+	modprobe daxtest_badread pfn="$pfn"
+	trap 'rmmod daxtest_badread; trace_stop' EXIT
+	mark
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	is "*pfn=$pfn" traced out
+	is 1 cat $TRIES
+	log_says 'bad still after a write' || fail "the log does not say so"
+	is '2048 8' badblocks
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	# nobody makes more machine checks of it, by any means
+	for i in 1 2 3; do
+		is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+		is EIO "$DT" fallocate zero "$MNT/f" 1M 4K
+		is E* probe zero "$DEVT" 256 1
+	done
+	is 1 cat $TRIES
+	# which the administrator may
+	is EIO tell_badblocks '-2048 8'
+	is 2 cat $TRIES
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	is 2 cat $TRIES
+	rmmod daxtest_badread
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	is OK tell_badblocks '-2048 8'
+	is '' badblocks
+	"$DT" iszero "$MNT/f" 1M 4K
+	tell h r
+	is OK echo "$HEARD"
+	stop h
+
+	# or a bind
+	is OK tell_badblocks '2048 8'
+	modprobe daxtest_badread pfn="$pfn"
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	rmmod daxtest_badread
+	trap trace_stop EXIT
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	umount "$MNT"
+	unbind "$DEV"
+	mode "$DEV" famfs
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is 4096 "$DT" try pwrite "$MNT/f" 1M 4096
+	is '' badblocks
+}
+
+administrator_adds_errors() {
+	healthy_file
+	start h "$DT" hold "$MNT/f" 1M rwe
+	is OK tell_badblocks '2048 8'
+	is '2048 8' badblocks
+	tell h b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	"$DT" fill "$MNT/f" 1 1M 4K
+	is '' badblocks
+	stop h
+	# a part of a page is all of it
+	is OK tell_badblocks '2055 2'
+	is '2048 16' badblocks
+	heal_all
+	umount "$MNT"
+	# without a driver
+	mode "$DEV" none
+	is OK tell_badblocks '2048 8'
+	is '2048 8' badblocks
+	is ENODEV tell_badblocks '-2048 8'
+	mode "$DEV" famfs
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	heal_all
+}
+
+administrator_clears_errors() {
+	healthy_file
+	start h "$DT" hold "$MNT/f" 1M r
+	inject $M1
+	inject $((M1 + 8192))
+	is OK tell_badblocks '-2048 16'
+	is '2064 8' badblocks
+	"$DT" iszero "$MNT/f" 1M 4K
+	"$DT" check "$MNT/f" 1 $((M1 + 4096)) 4K
+	tell h r
+	is OK echo "$HEARD"
+	stop h
+	# what is good is left alone
+	is OK tell_badblocks "-0 $((SIZE / 512))"
+	is '' badblocks
+	"$DT" check "$MNT/f" 1 0 1M
+	"$DT" check "$MNT/f" 1 $((M1 + 12288)) 1M
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+what_is_no_memory_error() {
+	local text
+
+	healthy_file
+	inject $M1
+	for text in x '1' '-' '- 1 1' '1 x' '1 1 1' '+1 1' '--1 1' '1 -1' \
+		    '1 0' '-2048 0' '-2048 4' '-2052 8' '-2047 9'; do
+		is EINVAL tell_badblocks "$text"
+	done
+	is ERANGE tell_badblocks "$((SIZE / 512)) 8"
+	is ERANGE tell_badblocks "-$((SIZE / 512)) 8"
+	is ERANGE tell_badblocks "0 $((SIZE / 512 + 1))"
+	is '2048 8' badblocks
+	is EPERM setpriv --bounding-set -sys_admin --inh-caps -sys_admin \
+		"$DT" try store "$BUS/devices/$DEV/badblocks" '2048 8'
+	umount "$MNT"
+	unbind "$DEV"
+	store "$BUS/devices/$DEV/ro" 1
+	mode "$DEV" famfs
+	is EROFS tell_badblocks '-2048 8'
+	is OK tell_badblocks '0 8'
+	unbind "$DEV"
+	store "$BUS/devices/$DEV/ro" 0
+	mode "$DEV" famfs
+	is OK tell_badblocks '-0 2056'
+	is '' badblocks
+}
+
+# 600 errors, which are more than the record has entries, and one long run
+more_errors_than_the_record_has_entries() {
+	local i
+
+	healthy_file
+	is OK tell_badblocks "$((8 * 3000)) $((8 * 64))"
+	for i in $(seq 0 2 1198); do
+		store "$BUS/devices/$DEV/badblocks" "$((8 * i)) 8"
+	done
+	for i in 0 600 1198; do
+		is EIO "$DT" try pread "$MNT/f" $((4096 * i)) 4096
+		is 4096 "$DT" try pread "$MNT/f" $((4096 * (i + 1))) 4096
+	done
+	# in the middle of the run
+	"$DT" fill "$MNT/f" 1 $((4096 * 3030)) 4K
+	is EIO "$DT" try pread "$MNT/f" $((4096 * 3029)) 4096
+	"$DT" check "$MNT/f" 1 $((4096 * 3030)) 4K
+	is EIO "$DT" try pread "$MNT/f" $((4096 * 3031)) 4096
+	"$DT" fill "$MNT/f" 1
+	is '' badblocks
+	"$DT" mcheck "$MNT/f" 1
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+# What the bus of persistent memory knows is what the device knows
+pmem_remembers_what_is_bad() {
+	local again
+
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	namespace devdax
+	DEV=$PMEM
+	retry test -e "$BUS/devices/$DEV"
+	mode "$DEV" famfs
+	DEVT=$(<"$BUS/devices/$DEV/dev")
+	heal_all
+	inject $M1
+	inject $M64
+	is '2048 8
+131072 8' badblocks
+	for again in 1 2; do
+		ndctl disable-namespace "$NS" >/dev/null
+		ndctl enable-namespace "$NS" >/dev/null
+		retry test -e "$BUS/devices/$DEV"
+		is '2048 8
+131072 8' badblocks
+	done
+	mode "$DEV" famfs
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	"$DT" fill "$MNT/f" 1
+	umount "$MNT"
+	is '131072 8' badblocks
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$DEV"
+	is '131072 8' badblocks
+	mode "$DEV" famfs
+	DEVT=$(<"$BUS/devices/$DEV/dev")
+	heal_all
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$DEV"
+	is '' badblocks
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# Errors of the same pages as heals by two ways, for a while. In the end nothing
+# is bad, all can be read, and nothing is missing from the direct map.
+errors_and_heals_at_once() {
+	local start i end
+
+	healthy_file
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	read -r start _ <<<"$(ranges "$DEV")"
+	end=$((SECONDS + 20))
+	for i in 1 2; do
+		while [ $SECONDS -lt $end ]; do
+			"$DT" try pwrite "$MNT/f" $((i * 4096)) 8192 >/dev/null
+		done &
+		echo $! >"$T/write$i.pid"
+	done
+	while [ $SECONDS -lt $end ]; do
+		for i in 1 2 3; do
+			echo $((start / 4096 + i)) >$HWPOISON/corrupt-pfn
+			tell_badblocks "$((8 * i)) 8" >/dev/null
+		done
+	done &
+	echo $! >"$T/inject.pid"
+	while [ $SECONDS -lt $end ]; do
+		probe zero "$DEVT" 1 3 >/dev/null || :
+	done
+	for i in write1 write2 inject; do
+		wait "$(<"$T/$i.pid")" || :
+	done
+	"$DT" fill "$MNT/f" 2
+	is '' badblocks
+	"$DT" check "$MNT/f" 2
+	"$DT" mcheck "$MNT/f" 2
+	put "$BUS/devices/$DEV/write_cache" 1
+	"$DT" mfill "$MNT/f" 3 0 1M
+	is OK "$DT" try fsync "$MNT/f"
+	put "$BUS/devices/$DEV/write_cache" 0
+	is OK "$DT" fallocate zero "$MNT/f" 0 1M
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+run_tests \
+	devdax_maps_no_bad_page \
+	devdax_maps_no_bad_page_of_4K \
+	devdax_faults_while_errors_come \
+	bind_takes_bad_pages_out_of_the_direct_map \
+	heal_that_fails \
+	administrator_adds_errors \
+	administrator_clears_errors \
+	what_is_no_memory_error \
+	more_errors_than_the_record_has_entries \
+	pmem_remembers_what_is_bad \
+	errors_and_heals_at_once

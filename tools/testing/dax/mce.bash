@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Machine checks, and what the kernel does about them. To be sourced after lib.sh
+# and trace.bash.
+
+MCE_INJECT=/sys/kernel/debug/mce-inject
+
+can_check_machine() {
+	grep -q GenuineIntel /proc/cpuinfo || skip "injects Intel's only"
+	modprobe -q mce-inject && [ -d $MCE_INJECT ] || skip "no mce-inject"
+}
+
+# for_all_cpus 0|1: offline or online, but the first
+for_all_cpus() {
+	local cpu
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		[ "$(<"$cpu")" = "$1" ] || echo "$1" >"$cpu"
+	done
+}
+
+# trace_machine_checks [EVENT]...: see trace_start
+trace_machine_checks() {
+	# shellcheck disable=SC2016
+	trace_start signal/signal_generate 'out set_mce_nospec pfn=$arg1' \
+		'in clear_mce_nospec pfn=$arg1' \
+		'done memory_failure_hide pfn=$arg1' "$@"
+	trap 'trace_stop; for_all_cpus 1' EXIT
+}
+
+# hidden_and_told: in which order, by what was traced
+hidden_and_told() {
+	sed -n 's/.* out: .*/out/p; s/.* signal_generate: sig=7 .*/signal/p' \
+		$TRACE/trace | paste -sd ' '
+}
+
+# scrubbed PFN: a machine check says that it found this page bad by itself
+# ("action optional"). Only where injection is to one processor. Returns when
+# somebody was told, and that is after the page has left the direct map.
+scrubbed() {
+	for_all_cpus 0
+	echo hw >$MCE_INJECT/flags
+	echo 0 >$MCE_INJECT/cpu
+	echo $(($1 * 4096)) >$MCE_INJECT/addr
+	echo 0x8c >$MCE_INJECT/misc		# a physical address, of a page
+	echo 0xbd000000000000c0 >$MCE_INJECT/status # uncorrected, by scrubbing
+	echo 1 >$MCE_INJECT/bank
+	retry is 'out signal*' hidden_and_told
+	is "pfn=$1" traced out
+	for_all_cpus 1
+}
+
+# hidden_once: who has handled the machine check is through with it, and has
+# left the page alone after it was healed
+hidden_once() {
+	retry is 1 times 'done'
+	is 1 times out
+}
