@@ -36,7 +36,8 @@ pinned_careful_2M() { pinned_and revoke=careful rwh -; }
 pinned_ignoring_4K() { pinned_and revoke=ignore rw -; }
 pinned_ignoring_2M() { pinned_and revoke=ignore rwh; }
 
-# One who waits for the pin before it, with the locks of the file
+# Somebody waits for the pin before it, with the locks of the file; he does so no
+# longer when the memory goes away, and the unbind still does
 pinned_and_being_truncated() {
 	local how
 
@@ -49,13 +50,11 @@ pinned_and_being_truncated() {
 		# now everybody else waits for the file
 		unbind_later
 		retry told
-		sleep 1
-		kill -0 "$(<"$T/unbind.pid")" || fail "overtook the pin"
-		kill -0 "$(<"$T/truncate.pid")" || fail "truncated it"
-		stop p
-		wait_for "$T/unbind.pid" 60
 		wait_for "$T/truncate.pid" 60
 		is OK cat "$T/truncated"
+		kill -0 "$(<"$T/unbind.pid")" || fail "overtook the pin"
+		stop p
+		wait_for "$T/unbind.pid" 60
 		is 0 stat -c %s "$MNT/f"
 		umount "$MNT"
 		famfs_mount
