@@ -40,7 +40,7 @@ loses_the_device() {
 	stop h
 	umount "$MNT"
 	mode "$DEV" devdax
-	"$DT" mcheck "/dev/$DEV" 1 0 1M
+	"$DT" mcheck "/dev/$DEV" 1 0 2M
 }
 
 refuses_other_devices() {

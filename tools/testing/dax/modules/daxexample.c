@@ -173,8 +173,17 @@ static const struct dax_holder_operations example_holder_ops = {
 	.name = example_name,
 };
 
+/* The pages leave the file before the inode goes, and nobody has them pinned. */
+static void example_evict_inode(struct inode *inode)
+{
+	dax_break_layout_final(inode);
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+}
+
 static const struct super_operations example_super_ops = {
 	.statfs = simple_statfs,
+	.evict_inode = example_evict_inode,
 };
 
 /* Notifications may come before fs_dax_get() returns. */
