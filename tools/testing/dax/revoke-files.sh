@@ -12,18 +12,18 @@ open_fd_of_the_device() {
 	exec {FDD}<"/dev/$DEV"
 	mode "$DEV" famfs
 	exec {FDF}<"/dev/$DEV"
-	is EINVAL try read - <&"$FDF"
+	is OK try read - <&"$FDF"
 	is ENODEV try mmap - <&"$FDF"
 	is ENXIO try mmap - <&"$FDD"
 	unbind_now
-	is EINVAL try read - <&"$FDF"
+	is ENXIO try read - <&"$FDF"
 	is ENODEV try mmap - <&"$FDF"
 	is ENXIO try mmap - <&"$FDD"
 	# a file pins the module that opened it, and nothing else
 	fails rmmod fsdev_dax
 	fails rmmod device_dax
 	mode "$DEV" famfs
-	is EINVAL try read - <&"$FDF"
+	is OK try read - <&"$FDF"
 	mode "$DEV" devdax
 	is OK try mmap - <&"$FDD"
 	is ENODEV try mmap - <&"$FDF"
