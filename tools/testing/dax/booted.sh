@@ -35,6 +35,8 @@ memory_is_kept() {
 	local size
 
 	size=$(($(dev_size "$DEV") >> 10))
+	# the test before has put it away
+	modprobe kmem
 	mode "$DEV" system-ram
 	daxctl online-memory "$DEV" >/dev/null 2>&1 || :
 	[ $(($(memory) - memory)) -gt $((size / 2)) ] ||
