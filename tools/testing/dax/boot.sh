@@ -42,11 +42,7 @@ boot() {
 usable() {
 	is famfs mode_of "$DEV"
 	is '(null)' cat "$BUS/devices/$DEV/driver_override"
-	mnt "$DEV"
-	mkfile f 4M 0:0:4M
-	"$DT" fill "$MNT/f" 1
-	"$DT" mcheck "$MNT/f" 1
-	umount "$MNT"
+	carries_a_file
 	daxctl reconfigure-device --mode=devdax "$DEV"
 	is devdax mode_of "$DEV"
 }

@@ -46,11 +46,7 @@ memory_is_kept() {
 
 has_a_filesystem() {
 	mode "$DEV" famfs
-	mnt "$DEV"
-	mkfile f 4M 0:0:4M
-	"$DT" fill "$MNT/f" 1
-	"$DT" mcheck "$MNT/f" 1
-	umount "$MNT"
+	carries_a_file
 }
 
 changes_mode() {

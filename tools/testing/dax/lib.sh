@@ -263,6 +263,15 @@ stat_of() {
 		"$STATS/$(mountpoint -d "$MNT")/stats"
 }
 
+# carries_a_file: $DEV, which is in famfs mode, can be mounted, and keeps data
+carries_a_file() {
+	mnt "$DEV"
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 1
+	"$DT" mcheck "$MNT/f" 1
+	umount "$MNT"
+}
+
 # mkfile NAME SIZE EXTENTS: must work
 mkfile() {
 	is OK "$DT" mkfile "$MNT/$1" "$2" "$3"

@@ -115,11 +115,7 @@ sixteen_at_once() {
 	done
 	# all is as usable as before
 	mode "$DEV" famfs
-	mnt "$DEV"
-	mkfile f 4M 0:0:4M
-	"$DT" fill "$MNT/f" 1
-	"$DT" mcheck "$MNT/f" 1
-	umount "$MNT"
+	carries_a_file
 	check_pages "$DEV"
 }
 
