@@ -59,8 +59,14 @@ news() {
 check_shell() {
 	local f files=()
 	while read -r f; do
-		if head -c 40 "$TOP/$f" | grep -qE '^#!.*sh'; then files+=("$TOP/$f"); fi
+		if grep -qE '^#!.*sh' < <(head -n 1 "$TOP/$f"); then files+=("$TOP/$f"); fi
 	done < <(cd "$TOP" && find scripts vm .ci tools -type f)
+	# Now and then a grep or head that has seen enough ends before the command that
+	# writes to it, which then fails, and the pipeline with it: scripts/lib.sh sets pipefail.
+	if grep -nE '\| *(grep +-[a-zA-Z]*q|h[e]ad\b)' "$TOP"/.ci/run "$TOP"/scripts/*.sh "$TOP"/vm/*.sh; then
+		echo 'take "grep -q PATTERN < <(COMMAND)", or sed -n'
+		return 1
+	fi
 	# variables are there for the scripts that source, or are sourced by, this one
 	shellcheck -S warning -e SC2034 "${files[@]}"
 }
@@ -147,7 +153,7 @@ check_checkpatch() {
 		[ -z "$out" ] || { echo "in ${m##*/}:"; echo "$out"; rc=1; }
 	done
 	while read -r f; do
-		perl scripts/get_maintainer.pl --nogit --nogit-fallback --nol --noroles -f "$f" | grep -q . ||
+		[ -n "$(perl scripts/get_maintainer.pl --nogit --nogit-fallback --nol --noroles -f "$f")" ] ||
 			{ echo "MAINTAINERS has no entry for $f"; rc=1; }
 	done < <(changed A)
 	return $rc
@@ -235,7 +241,7 @@ compile() {
 	local tree=$1 obj=$2 log=$3
 	shift 3
 	nice -n 5 make -C "$tree" O="$obj" CC="ccache gcc" -k -j"$JOBS" "$@" >"$log" 2>&1 || {
-		grep -E -A5 'error:|undefined|ERROR|\*\*\*' "$log" | head -n 40
+		grep -E -A5 'error:|undefined|ERROR|\*\*\*' "$log" | sed -n 1,40p
 		return 1
 	}
 }

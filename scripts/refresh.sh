@@ -18,7 +18,7 @@ git() { command git -C "$tree" "$@"; }
 
 base=${2:-$(git config fsdev.base || true)}
 if [ -z "$base" ]; then
-	base=$(git rev-list --max-parents=0 HEAD | head -n 1)
+	base=$(git rev-list --max-parents=0 HEAD | sed -n 1p)
 fi
 base=$(git rev-parse --verify -q "$base^{commit}") ||
 	die "$tree has no commit ${2:-for the base}" "usage: $0 TREE BASE"
@@ -36,7 +36,7 @@ scratch
 # Debian's .gitignore ends with a section that names every file, so that
 # "git add" passes by new ones.
 sed '/^# Debian packaging/,$d' "$tree/.gitignore" >"$SCRATCH/gitignore"
-forgotten=$(git ls-files --others --exclude-from="$SCRATCH/gitignore" | head -n 5)
+forgotten=$(git ls-files --others --exclude-from="$SCRATCH/gitignore" | sed -n 1,5p)
 [ -z "$forgotten" ] ||
 	warn "files in $tree that are in no commit (add them with git add -f if they belong to one):" "$forgotten"
 mkdir "$SCRATCH/patches" "$SCRATCH/files"
@@ -58,12 +58,12 @@ message() {
 
 # is_new PATH: a commit before has brought it
 is_new() {
-	cut -d' ' -f2- "$SCRATCH/new-files" | grep -qxF -- "$1"
+	grep -qxF -- "$1" < <(cut -d' ' -f2- "$SCRATCH/new-files")
 }
 
 # is_rewritten COMMIT PATH: hardly a line is as it was
 is_rewritten() {
-	git diff-tree -r -B75%/75% --no-renames --no-commit-id --name-status "$1" -- "$2" | grep -q '^M[0-9]'
+	grep -q '^M[0-9]' < <(git diff-tree -r -B75%/75% --no-renames --no-commit-id --name-status "$1" -- "$2")
 }
 
 # new_file COMMIT MODE PATH: of the patch $out

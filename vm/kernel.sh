@@ -60,7 +60,7 @@ if [ "${tree%/*/src}" = "$CACHE/trees" ]; then
 		git -C "$tree" ls-tree HEAD tools/ | grep -v '	tools/testing$'
 		[ ! -d "$tests" ] || find "$tests" "$tests/../daxtest.h" -type f -exec sha256sum {} +
 		cat "${fragments[@]}" "$0" ${TEST_HEADER:+"$TEST_HEADER"}
-		gcc --version | head -n 1
+		gcc --version | sed -n 1p
 	} | sha256sum)
 	if [ -f "$out/stamp" ] && [ "$(cat "$out/stamp")" = "$stamp" ]; then
 		echo "$out"
@@ -90,7 +90,7 @@ run() {
 	done
 	trap 'rm -rf -- "$SCRATCH"' EXIT
 	if ! wait "$pid"; then
-		grep -nE -B1 -A6 ' (error|fatal error):|^ERROR|\*\*\*|undefined reference' "$log" | head -n 40 >&2 || true
+		grep -nE -B1 -A6 ' (error|fatal error):|^ERROR|\*\*\*|undefined reference' "$log" | sed -n 1,40p >&2 || true
 		die "the $flavour kernel of $tree did not build ($step)" "the whole log: $log"
 	fi
 }

@@ -42,7 +42,7 @@ goes_down() {
 		cat "$SCRATCH/out" "$SCRATCH/err"
 		return 1
 	fi
-	tr -d '\r' <"$log" | grep -q "$3" || { echo "no $3 in $log"; return 1; }
+	grep -q "$3" < <(tr -d '\r' <"$log") || { echo "no $3 in $log"; return 1; }
 	# the kernel that kexec starts has no root, and panics
 	sed '/Starting new kernel/q' "$log" >"$SCRATCH/log"
 	"$TOP/vm/splat.sh" "$SCRATCH/log"

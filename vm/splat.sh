@@ -18,8 +18,8 @@ scratch
 
 n=$(wc -l <"$SCRATCH/found")
 echo "the kernel complained ($n lines; the whole log: $log):"
-first=$(head -n 1 "$SCRATCH/found" | cut -d: -f1)
-head -n 20 "$SCRATCH/found"
+first=$(sed 's/:.*//;q' "$SCRATCH/found")
+sed -n 1,20p "$SCRATCH/found"
 echo "the first of them, with what follows:"
-tr -d '\r' <"$log" | tail -n +"$first" | head -n 60
+tr -d '\r' <"$log" | sed -n "$first,$((first + 59))p"
 exit 1

@@ -257,7 +257,7 @@ if [ "$table" = "$TOP/vm/suites" ]; then
 		case $s in
 		'*.sh'|lib.sh|bench.sh|host.sh|pinned.sh|ktap_helpers.sh) continue ;;
 		esac
-		cat "$table" "$table.more" | grep -v '^#' | cut -f6 | tr ',' '\n' | grep -qx "$s" ||
+		grep -qx "$s" < <(cat "$table" "$table.more" | grep -v '^#' | cut -f6 | tr ',' '\n') ||
 			result fail harness "a suite runs $s" "none in $table and $table.more does"
 	done
 fi
@@ -299,7 +299,7 @@ if [ -n "$kunit_pid" ]; then wait "$kunit_pid" || kunit_died=y; fi
 [ -z "$kunit_died" ] || result fail kunit "it ran" "it died before its verdict: see above"
 wait
 for name in "${started[@]}"; do
-	cut -f 2,3 "$results" | grep -qxF "$name	the guest ended normally" ||
+	grep -qxF "$name	the guest ended normally" < <(cut -f 2,3 "$results") ||
 		result fail "$name" "it ran" "it died before its verdict: see above"
 done
 # nothing beside it: each of its guests is to run while the other does
