@@ -2,15 +2,15 @@
 /*
  * Bad pages of device memory.
  *
- * Nobody can replace such a page by a good one, as is done in System RAM. But a
- * write can heal it. So the kernel goes through these steps in order, and
- * each of them relies on those before it:
+ * Nobody can replace a bad page of a device by a good one, as is done in System
+ * RAM. But a write can heal the page. So the kernel takes these steps in order,
+ * and each step relies on the steps before it:
  *
- *	record	by the driver, under the lock under which it heals pages: who
- *		asks from now on is told that the page is bad
+ *	record	by the driver, under the lock under which it heals pages:
+ *		later users of the device are told that the page is bad
  *	mark	mf_dev_mark_page(), under the same lock: the page is flagged,
  *		and counts in HardwareCorrupted
- *	wait	dax_wait_readers(): those who found the page good have done
+ *	wait	dax_wait_readers(): users that found the page good are done
  *		with it
  *	hide	mf_dev_hide_page(): the page leaves the direct map, unless the
  *		error was only simulated
@@ -19,10 +19,11 @@
  *
  * mf_dax_failure() does all but the first two. A heal goes the other way, under
  * the lock of the driver: mf_dev_begin_heal() brings the page back into the
- * direct map, it is written and leaves the record, and mf_dev_end_heal() takes
- * the mark from it. A page that is healed before it was hidden stays, as does
- * one that is hidden while it is being written, until it is known whether it is
- * good. The driver must not wait for readers under its lock, as a heal is one.
+ * direct map, the page is written and leaves the record, and mf_dev_end_heal()
+ * takes the mark from the page. A page that is healed before it was hidden
+ * stays in the direct map, as does a page that is hidden while it is being
+ * written, until the heal has shown whether the page is good. The driver must
+ * not wait for readers under its lock, as a heal runs in a read section.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
@@ -40,16 +41,17 @@
 
 /* The page is bad, and counted. */
 #define MF_DEV_MARKED	BIT(0)
-/* The page is not in the direct map, but for a heal. */
+/* The page is not in the direct map, except during a heal. */
 #define MF_DEV_HIDDEN	BIT(1)
 /* The page is being written, and may turn out to be good. */
 #define MF_DEV_HEALING	BIT(2)
 
-/* What there is to know of each bad page, by page frame number. */
+/* The state of each bad page, by page frame number. */
 static DEFINE_XARRAY(mf_dev_pages);
 /*
- * Protects the above, the flag of these pages, and their direct map. Somebody
- * may want to write to such a page so that there is memory again.
+ * Protects the states, and the flags and the direct map of these pages.
+ * Allocations under this lock do no I/O, because reclaim may have to write to
+ * such a page.
  */
 static DEFINE_MUTEX(mf_dev_lock);
 
@@ -79,7 +81,7 @@ static unsigned long mf_dev_state(unsigned long pfn)
 	return entry ? xa_to_value(entry) : 0;
 }
 
-/* A node of the tree is all that this may need, and an error must not be lost. */
+/* No error may get lost, and only a node of the tree is allocated here. */
 static void mf_dev_set_state(unsigned long pfn, unsigned long state)
 {
 	xa_store(&mf_dev_pages, pfn, xa_mk_value(state),
@@ -120,8 +122,8 @@ static void mf_dev_hide_locked(unsigned long pfn)
  * mf_dev_count() - count a bad page of device memory, once
  * @pfn: its page frame number
  *
- * For pages whose struct page says nothing about errors, and all of whose
- * errors are for good.
+ * For pages whose struct page says nothing about errors, and whose errors
+ * cannot be healed.
  *
  * Context: process context, sleeps.
  */
@@ -151,7 +153,8 @@ EXPORT_SYMBOL_GPL(mf_dev_mark_page);
  * mf_dev_hide_page() - take a bad page of device memory out of the direct map
  * @pfn: its page frame number
  *
- * Does nothing to a page that is not marked, as that has been healed meanwhile.
+ * Does nothing to a page that is not marked, because it has been healed
+ * meanwhile.
  *
  * Context: process context, sleeps. Nobody accesses the page any more, see
  * dax_wait_readers().
@@ -184,10 +187,11 @@ void mf_dev_begin_heal(struct page *page)
 EXPORT_SYMBOL_GPL(mf_dev_begin_heal);
 
 /**
- * mf_dev_end_heal() - say what has become of a page that was written
+ * mf_dev_end_heal() - say whether a page that was written is good
  * @page: the page, after mf_dev_begin_heal()
- * @good: whether it is good, and has left the record. Else it goes back to where
- *	it was, or out of the direct map if its error had been known all along.
+ * @good: whether the page is good, and has left the record. A bad page leaves
+ *	the direct map again, unless memory_failure() is about to hide it, or
+ *	its error is simulated.
  *
  * Context: process context, sleeps; under the lock of the driver.
  */
@@ -209,7 +213,7 @@ void mf_dev_end_heal(struct page *page, bool good)
 	mf_dev_set_state(pfn, state & ~MF_DEV_HEALING);
 	mf_dev_count_locked(pfn);
 	mf_dev_flag(page, true);
-	/* else memory_failure() is about to do so, or the error was simulated */
+	/* else memory_failure() hides it soon, or the error is simulated */
 	if ((state & (MF_DEV_MARKED | MF_DEV_HIDDEN)) != MF_DEV_MARKED)
 		mf_dev_hide_locked(pfn);
 }
@@ -247,9 +251,9 @@ EXPORT_SYMBOL_IF_KUNIT(mf_dev_unlock_page);
  * @start: its first page frame number
  * @nr_pages: how many there are
  *
- * What is bad still is so for whoever has the memory next, if its driver keeps
- * a record. Hidden pages come back, since x86 leaves page table entries behind
- * that are not present, and would find them when there is a direct map again.
+ * The next driver of the memory knows of the bad pages only if this one keeps a
+ * record. Hidden pages come back, since x86 leaves page table entries behind
+ * that are not present, and would find these when there is a direct map again.
  *
  * Context: process context, sleeps. Nobody uses the memory any more, and it is
  * in the direct map still.

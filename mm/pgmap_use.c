@@ -3,11 +3,11 @@
  * The end of device memory that user space can pin.
  *
  * A driver that is unbound cannot refuse to let go of its memory, and must not
- * free struct pages that somebody still has. So the pages of such a pgmap are
- * counted while they are used. memunmap_pages() takes them out of all files and
- * page tables, and waits a bounded time for those that remain: folios that are
- * pinned, by a pipe, a ring, or a device. If some are pinned longer, the pgmap
- * is parked:
+ * free struct pages that are still in use. So the pages of such a pgmap are
+ * counted while they are used. memunmap_pages() takes the pages out of all
+ * files and page tables, and waits a bounded time for the folios that remain,
+ * because a pipe, a ring or a device has pinned them. If any folio is pinned
+ * for longer, the pgmap is parked:
  *
  *	mapped ---- memunmap_pages() ----> draining ---- idle -----> unmapped
  *	                                      |                         ^
@@ -16,16 +16,17 @@
  *	                                   parked -- last pin is gone --'
  *
  * Parked memory keeps its struct pages and its place in pgmap_array, so that
- * nobody can map or hotplug it, and so that memory_failure() finds it. It
- * belongs to nobody: no lock, module or device is held for it. The last pin
- * that goes has it unmapped by a work item.
+ * nobody can map or hotplug it, and so that memory_failure() finds it. Parked
+ * memory belongs to nobody: no lock, module or device is held for it. When the
+ * last pin goes, a work item unmaps the memory.
  *
- * What is counted are chunks of the size of a PMD. A chunk has the number of
+ * Uses are counted for chunks of the size of a PMD. A chunk has the number of
  * uses of its folios: one for each file that has a folio, and one for a folio
- * with a reference. So it is known without a look at struct pages whether
+ * with a reference. So the counts tell, without a look at struct pages, whether
  * anything is in use, and where.
  *
- * The pages point to a copy of the driver's pgmap, which lives as long as they.
+ * The pages point to a copy of the driver's pgmap, which lives as long as the
+ * pages.
  */
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
@@ -50,24 +51,24 @@
 
 #define PGMAP_CHUNK_SHIFT	(PMD_SHIFT - PAGE_SHIFT)
 
-/* How often to look again at what waits for a lock of the filesystem. */
+/* How often to try folios again that wait for a lock of the filesystem. */
 #define PGMAP_EVICT_INTERVAL	HZ
 
-/* How often, ten times a second, to ask for files that somebody has locked. */
+/* How many times to try files that are locked, at ten tries a second. */
 #define PGMAP_ORPHAN_TRIES	50
 
 static unsigned int pin_timeout = 10;
 core_param(memremap_pin_timeout, pin_timeout, uint, 0644);
 
 /**
- * struct pgmap_use - who uses the pages of a pgmap
+ * struct pgmap_use - the uses of the pages of a pgmap
  * @nr_used: chunks in use, and one more until memunmap_pages()
  * @draining: the driver lets go of the memory
  * @empty: nothing was in use any more when the driver looked
  * @idle: completed when @nr_used is zero
  * @reap: runs when @nr_used is zero
  * @parked: entry in the list of parked pgmaps; empty if not parked
- * @since: when it was parked, in seconds since the boot
+ * @since: when the pgmap was parked, in seconds since the boot
  * @name: the device that had the memory
  * @nr_range: size of @chunks
  * @chunks: for each range of @pgmap, the uses of each chunk
@@ -142,8 +143,8 @@ static atomic_t *pgmap_folio_chunk(struct folio *folio)
  * pgmap_use_folio() - count one more use of a folio of device memory
  * @folio: folio of a tracked pgmap
  *
- * Undone by pgmap_unuse_folio(). The caller has the folio, or has made sure
- * that its driver does not let go of the memory meanwhile.
+ * Undone by pgmap_unuse_folio(). The caller has a reference on the folio, or
+ * has made sure that the driver does not let go of the memory meanwhile.
  *
  * Context: any.
  */
@@ -183,12 +184,12 @@ EXPORT_SYMBOL_GPL(pgmap_unuse_folio);
  * @folio: folio that the caller has called pgmap_use_folio() for, once
  *
  * Context: any.
- * Return: true if there is no other use of anything in the same chunk, which is
- * as large as a PMD. Then nobody looks at struct pages of it.
+ * Return: true if nothing else in the same chunk, which is as large as a PMD,
+ * is in use. Then nobody else looks at struct pages of the chunk.
  */
 bool pgmap_folio_alone(struct folio *folio)
 {
-	/* pairs with the barrier in pgmap_unuse_folio(): all is done by then */
+	/* pairs with pgmap_unuse_folio(): earlier users are done by then */
 	return atomic_read_acquire(pgmap_folio_chunk(folio)) == 1;
 }
 
@@ -197,7 +198,7 @@ bool pgmap_folio_alone(struct folio *folio)
  * @folio: folio of a tracked pgmap, whose driver does not let go of the memory
  *	meanwhile
  *
- * Undone by folio_put(). To be used before such a folio is mapped.
+ * Undone by folio_put(). Call this before such a folio is mapped.
  *
  * Context: any.
  */
@@ -236,7 +237,7 @@ void pgmap_for_each_used(struct dev_pagemap *pgmap,
 				continue;
 			}
 			folio = pfn_folio(pfn);
-			/* as large as it is now: it can only fall apart */
+			/* by its current size: it can only get smaller */
 			pfn += folio_nr_pages(folio);
 			fn(folio, arg);
 			cond_resched();
@@ -262,7 +263,7 @@ static unsigned long pgmap_nr_pinned(struct dev_pagemap *pgmap)
 static int pgmap_parked_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 				unsigned long nr_pages, int mf_flags)
 {
-	/* in no file and in no page table: there is nobody to signal */
+	/* no file or page table has the pages: there is nobody to signal */
 	for (unsigned long i = 0; i < nr_pages; i++) {
 		mf_dev_mark_page(pfn_to_page(pfn + i));
 		if (!(mf_flags & MF_SW_SIMULATED))
@@ -303,7 +304,7 @@ static void pgmap_reap(struct work_struct *work)
 }
 
 /**
- * pgmap_alloc_use() - get ready to count who uses the pages of a pgmap
+ * pgmap_alloc_use() - get ready to count the uses of the pages of a pgmap
  * @pgmap: the pgmap of a driver
  *
  * Return: the copy that the pages are to point to, NULL without memory.
@@ -316,8 +317,9 @@ struct dev_pagemap *pgmap_alloc_use(const struct dev_pagemap *pgmap)
 		      GFP_KERNEL);
 	if (!use)
 		return NULL;
+	/* the first range is in the structure */
 	memcpy(&use->pgmap, pgmap,
-	       struct_size(pgmap, ranges, pgmap->nr_range));
+	       struct_size(pgmap, ranges, pgmap->nr_range - 1));
 	use->pgmap.flags |= PGMAP_TRACKED;
 	use->nr_range = pgmap->nr_range;
 	sort(use->pgmap.ranges, pgmap->nr_range, sizeof(struct range),
@@ -344,7 +346,7 @@ err:
 }
 
 /**
- * pgmap_name_use() - say whose memory it is
+ * pgmap_name_use() - note the name of the device that has the memory
  * @pgmap: pgmap from pgmap_alloc_use()
  * @name: name of the device
  */
@@ -404,7 +406,10 @@ static bool pgmap_wait_idle(struct pgmap_use *use)
 	}
 }
 
-/* The inode of a device may go before a pin does, which marks the folio dirty. */
+/*
+ * The end of a pin marks the folio dirty, and the inode of the device may be
+ * gone by then.
+ */
 static void pgmap_forget_mapping(struct folio *folio, void *arg)
 {
 	folio_lock(folio);
@@ -421,17 +426,17 @@ static void pgmap_orphan_pinned(struct pgmap_use *use)
 		pgmap_for_each_used(pgmap, pgmap_forget_mapping, NULL);
 		return;
 	}
-	/* remount and unmount keep files from us, but not for long */
+	/* remount and unmount lock the files out, but not for long */
 	for (int i = 0; i < PGMAP_ORPHAN_TRIES; i++) {
 		if (dax_evict_pgmap(pgmap, true))
 			return;
 		schedule_timeout_uninterruptible(HZ / 10);
 	}
-	pr_warn("memremap: %s: files of a filesystem that cannot be looked through have folios still\n",
+	pr_warn("memremap: %s: pinned folios stay in files, as remount or unmount has locked the filesystem\n",
 		use->name);
 }
 
-/* Have nothing in use, or only folios that are pinned and in no file. */
+/* On return nothing is in use, or only pinned folios that are in no file. */
 static void pgmap_empty(struct pgmap_use *use)
 {
 	if (use->draining)
@@ -439,7 +444,7 @@ static void pgmap_empty(struct pgmap_use *use)
 
 	WRITE_ONCE(use->draining, true);
 	use->empty = pgmap_wait_idle(use);
-	/* whoever closes the files must not wait for the pins either */
+	/* closing the files must not wait for the pins either */
 	if (!use->empty)
 		pgmap_orphan_pinned(use);
 }
@@ -462,9 +467,8 @@ bool pgmap_is_draining(struct dev_pagemap *pgmap)
  * For drivers that close files before they unmap the pages: eviction of an inode
  * waits until no page of it is pinned.
  *
- * Context: process context, sleeps for the time that the parameter
- * memremap_pin_timeout has. The driver has made sure that no page is mapped any
- * more that was not mapped before.
+ * Context: process context, sleeps for up to memremap_pin_timeout seconds. The
+ * driver has made sure that no further pages get mapped.
  */
 void memremap_drain_pages(struct dev_pagemap *pgmap)
 {
@@ -478,15 +482,14 @@ EXPORT_SYMBOL_GPL(memremap_drain_pages);
 
 /**
  * pgmap_drain() - wait until nobody uses the pages of a pgmap, or park it
- * @pgmap: pgmap from pgmap_alloc_use(), whose pages are mapped by nobody any
- *	more who did not before
+ * @pgmap: pgmap from pgmap_alloc_use(); no further pages of it get mapped
  *
- * Until then memory_failure() finds the pgmap, and its driver hears of errors.
+ * Until this returns memory_failure() finds the pgmap, and its driver hears of
+ * errors.
  *
- * Context: process context, sleeps for the time that the parameter
- * memremap_pin_timeout has, in seconds.
- * Return: true if the pages can go; false if the pgmap is parked, and is none of
- * the caller's any more.
+ * Context: process context, sleeps for up to memremap_pin_timeout seconds.
+ * Return: true if the pages can go; false if the pgmap is parked, and does not
+ * belong to the caller any more.
  */
 bool pgmap_drain(struct dev_pagemap *pgmap)
 {
@@ -551,7 +554,7 @@ EXPORT_SYMBOL_GPL(memremap_range_parked);
  * @range: the memory
  *
  * Context: process context, sleeps.
- * Return: 0, or %-EBUSY if it cannot be used yet. The kernel log says why.
+ * Return: 0, or %-EBUSY if @range cannot be used yet. The kernel log says why.
  */
 int pgmap_refuse_parked(const struct range *range)
 {
@@ -582,7 +585,7 @@ static ssize_t parked_memory_show(struct kobject *kobj,
 	return at;
 }
 
-/* Addresses are not for everybody. */
+/* The lines have physical addresses, which only root may see. */
 static struct kobj_attribute parked_memory_attr =
 	__ATTR(parked_memory, 0400, parked_memory_show, NULL);
 

@@ -4,14 +4,14 @@
 
 #include <linux/memremap.h>
 
-/* Of pgmap_use.c, for memremap.c */
+/* Functions of pgmap_use.c, for memremap.c */
 struct dev_pagemap *pgmap_alloc_use(const struct dev_pagemap *pgmap);
 void pgmap_name_use(struct dev_pagemap *pgmap, const char *name);
 void pgmap_free_use(struct dev_pagemap *pgmap);
 bool pgmap_drain(struct dev_pagemap *pgmap);
 int pgmap_refuse_parked(const struct range *range);
 
-/* Of memremap.c, for pgmap_use.c */
+/* Functions of memremap.c, for pgmap_use.c */
 unsigned long pgmap_first_pfn(struct dev_pagemap *pgmap, int range_id);
 void pgmap_disown(struct dev_pagemap *pgmap,
 		  const struct dev_pagemap_ops *ops);

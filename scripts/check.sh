@@ -110,6 +110,14 @@ check_refresh() {
 # Each kernel file of the repository belongs to a patch, and README.md says to which.
 check_files() {
 	local bad
+	# where vm/prove.table has the title of a patch, there is one of that title
+	bad=$(sed -nE 's/.*\tK[0-9]+: ([a-z][^ ]*: .*)/\1/p' "$TOP/vm/prove.table" |
+		grep -vxFf <(awk 'FNR == 1 && sub(/^Subject: /, "")' "$TOP"/patches/[0-9]*.patch) || :)
+	[ -z "$bad" ] || {
+		echo "no patch has these titles of vm/prove.table:"
+		echo "$bad"
+		return 1
+	}
 	"$TOP/scripts/files.sh" --check || return 1
 	bad=$(cd "$TOP" && for d in drivers fs include mm lib kernel tools Documentation; do
 		[ ! -d "$d" ] || find "$d" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod*'

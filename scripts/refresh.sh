@@ -63,7 +63,7 @@ is_new() {
 
 # is_rewritten COMMIT PATH: hardly a line is as it was
 is_rewritten() {
-	grep -q '^M[0-9]' < <(git diff-tree -r -B75%/75% --no-renames --no-commit-id --name-status "$1" -- "$2")
+	grep -q '^M[0-9]' < <(git diff-tree -r -B70%/70% --no-renames --no-commit-id --name-status "$1" -- "$2")
 }
 
 # new_file COMMIT MODE PATH: of the patch $out

@@ -36,7 +36,7 @@ tests=$("$TOP/vm/tests.sh" "$WORK_TREE")
 # do not disturb each other's figures
 guest() {
 	"$TOP/vm/qemu.sh" -i -k "$1" -s "$tests" -n "$2" -t 1800 -b kmem \
-		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G loglevel=5" -m ${mem}G \
+		-a "memmap=4G%4G-1+4026531839 memmap=4G!8G" -m ${mem}G \
 		-- /tests/bench.sh >"$CACHE/logs/$2.out"
 }
 
@@ -44,7 +44,7 @@ guest() {
 # memory is there once it is written, as the 4 GiB for its struct pages are.
 large_guest() {
 	"$TOP/vm/qemu.sh" -i -k "$ours" -s "$tests" -n bench-large -t 1800 -b kmem \
-		-a "loglevel=5" -m 2G -q "-machine nvdimm=on -m 2G,slots=1,maxmem=260G \
+		-m 2G -q "-machine nvdimm=on -m 2G,slots=1,maxmem=260G \
 -object memory-backend-memfd,id=large,size=256G -device nvdimm,memdev=large" \
 		-- /tests/bench.sh large >"$CACHE/logs/bench-large.out"
 }
@@ -109,8 +109,8 @@ END {
 		good = mine > 0 && its > 0 && mine <= limit[i] * its
 		what = other[i]
 		sub(/:/, "\047s ", what)
-		printf "# %s is %s, %s is %s: %.3f of at most %s\n", name[i], mine, what, its, its > 0 ? mine / its : 0, limit[i]
-		printf "%s %d - %s beside %s\n", good ? "ok" : "not ok", i, name[i], what
+		printf "# %s is %s, %s is %s: %.3f of at most %s\n", name[i], mine, what, its, (its > 0 ? mine / its : 0), limit[i]
+		printf "%s %d - %s beside %s\n", (good ? "ok" : "not ok"), i, name[i], what
 	}
 }' "$CACHE/logs/bench-ours.lines" "$CACHE/logs/bench-mainline.lines" "$TOP/vm/limits"
 exit $rc

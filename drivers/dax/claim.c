@@ -4,41 +4,42 @@
  *
  * The state of a dax device says what the device can do. Its driver moves it:
  *
- * ==========  ==========  ===================  ===============
- * state       operations  a claim is answered  entered by
- * ==========  ==========  ===================  ===============
- * DAX_DEAD    -ENXIO      -ENODEV              kill_dax()
- * DAX_BOUND   -ENXIO      -EOPNOTSUPP          dax_set_bound()
- * DAX_LIVE    work        0 or -EBUSY          run_dax()
- * DAX_DYING   work        -ENODEV              kill_dax()
- * ==========  ==========  ===================  ===============
+ * ===============  ==========  ===================  ===============
+ * state            operations  a claim is answered  entered by
+ * ===============  ==========  ===================  ===============
+ * DAX_STATE_DEAD   -ENXIO      -ENODEV              kill_dax()
+ * DAX_STATE_BOUND  -ENXIO      -EOPNOTSUPP          dax_set_bound()
+ * DAX_STATE_LIVE   work        0 or -EBUSY          run_dax()
+ * DAX_STATE_DYING  work        -ENODEV              kill_dax()
+ * ===============  ==========  ===================  ===============
  *
- * DAX_BOUND is for drivers that use the memory without dax (kmem). DAX_DYING
- * lasts as long as the holder needs to let go: it may still use the device to
- * that end, but nobody new comes in.
+ * DAX_STATE_BOUND is for drivers that use the memory without dax (kmem).
+ * DAX_STATE_DYING lasts as long as the holder needs to let go: the holder may
+ * still use the device to that end, but the device takes no new claim.
  *
  * The claim says which filesystem or mapped device owns the device::
  *
- *	DAX_FREE ----- get -----> DAX_HELD ----- put -----> DAX_LEAVING
+ *	DAX_CLAIM_FREE -- get --> DAX_CLAIM_HELD -- put --> DAX_CLAIM_LEAVING
  *	   ^                         |                        |     ^
  *	   |                    kill_dax()                    |     |
  *	   |                         v                        |     |
- *	   |                      DAX_LOST ------ put --------)-----'
+ *	   |                      DAX_CLAIM_LOST --- put -----)-----'
  *	   '------------ no notification runs any more -------'
  *
- * State and claim are independent: a lost claim stays with its holder until
- * that one puts it, whatever driver the device has by then.
+ * State and claim are independent: a lost claim stays until its holder puts it,
+ * whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
  * holder_name, dev, holder_kn, notifying, revoker and shared_sb. The holder is
  * never called under it, and of other locks only those of a wait queue and of
  * sysfs_notify_dirent() are taken. The count of notifications keeps the holder
- * alive while it is called: fs_put_dax() waits for them, and kill_dax() as well.
+ * alive while it is called: fs_put_dax() waits until no notification runs, and
+ * so does kill_dax().
  *
- * Operations take no lock: DAXDEV_ALIVE is what they test, under
- * dax_dev_read_lock() or dax_read_lock(), and kill_dax() waits for them after
- * it has cleared it. The former sections belong to a device, and may take as
- * long as the memory needs; the latter all devices wait for.
+ * Operations take no lock: they test DAXDEV_ALIVE under dax_dev_read_lock() or
+ * dax_read_lock(), and kill_dax() waits for them after it has cleared the flag.
+ * A section of dax_dev_read_lock() belongs to one device, and may take as long
+ * as the memory needs; all devices wait for a section of dax_read_lock().
  *
  * tools/testing/dax/model/claim.pml is a model of all this.
  */
@@ -64,10 +65,10 @@ static void dax_set_state(struct dax_device *dax_dev, enum dax_state state)
 	lockdep_assert_held(&dax_dev->lock);
 
 	dax_dev->state = state;
-	/* what makes it alive goes first; pairs with dax_alive() */
+	/* order earlier stores before the flag; pairs with dax_alive() */
 	smp_mb__before_atomic();
 	assign_bit(DAXDEV_ALIVE, &dax_dev->flags,
-		   state == DAX_LIVE || state == DAX_DYING);
+		   state == DAX_STATE_LIVE || state == DAX_STATE_DYING);
 }
 
 /* The one place where the claim changes. */
@@ -77,30 +78,30 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 
 	trace_dax_claim(dax_dev, dax_dev->claim, claim);
 	dax_dev->claim = claim;
-	if (claim == DAX_FREE) {
+	if (claim == DAX_CLAIM_FREE) {
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
 		dax_dev->holder_name[0] = '\0';
 		WRITE_ONCE(dax_dev->shared_sb, NULL);
 	}
-	/* to leave takes a moment, and shows only when it is done */
-	if (dax_dev->holder_kn && claim != DAX_LEAVING)
+	/* leaving takes a moment: pollers are told when the claim is free */
+	if (dax_dev->holder_kn && claim != DAX_CLAIM_LEAVING)
 		sysfs_notify_dirent(dax_dev->holder_kn);
 }
 
 /*
- * Take the claim, or a mere reference if there is no @holder. The device has
- * a reference from the caller or from whoever will kill it, and gets another
- * one if this succeeds.
+ * Take the claim, or a mere reference if there is no @holder. The caller, or
+ * the driver that will kill the device, has a reference on it. Success takes
+ * another one.
  */
 static int dax_take_claim(struct dax_device *dax_dev, void *holder,
 			  const struct dax_holder_operations *ops)
 {
 	lockdep_assert_held(&dax_dev->lock);
 
-	if (dax_dev->state != DAX_LIVE)
+	if (dax_dev->state != DAX_STATE_LIVE)
 		return -ENODEV;
-	if (holder && dax_dev->claim != DAX_FREE)
+	if (holder && dax_dev->claim != DAX_CLAIM_FREE)
 		return -EBUSY;
 
 	ihold(&dax_dev->inode);
@@ -109,7 +110,7 @@ static int dax_take_claim(struct dax_device *dax_dev, void *holder,
 
 	WRITE_ONCE(dax_dev->holder_data, holder);
 	dax_dev->holder_ops = ops;
-	dax_set_claim(dax_dev, DAX_HELD);
+	dax_set_claim(dax_dev, DAX_CLAIM_HELD);
 	return 0;
 }
 
@@ -140,7 +141,7 @@ static void dax_notify_end(struct dax_device *dax_dev)
 /**
  * dax_holder_emit() - show who has the claim on a dax device
  * @dax_dev: the device
- * @parked: nobody can have it, since there are pins on its memory
+ * @parked: whether its memory is still pinned, so that no driver can bind it
  * @buf: buffer of an attribute in sysfs
  *
  * Return: the number of bytes in @buf.
@@ -150,10 +151,10 @@ ssize_t dax_holder_emit(struct dax_device *dax_dev, bool parked, char *buf)
 	const char *name = dax_dev->holder_name;
 
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->claim == DAX_FREE)
+	if (dax_dev->claim == DAX_CLAIM_FREE)
 		return sysfs_emit(buf, parked ? "parked\n" : "free\n");
 	return sysfs_emit(buf, "%s%s%s\n",
-			  dax_dev->claim == DAX_LOST ? "lost" : "held",
+			  dax_dev->claim == DAX_CLAIM_LOST ? "lost" : "held",
 			  *name ? " " : "", name);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_holder_emit);
@@ -206,11 +207,11 @@ static void dax_ask_name(void *holder, const struct dax_holder_operations *ops,
 /**
  * fs_dax_get() - claim a character dax device for a filesystem
  * @dax_dev: device to claim, as found by dax_dev_get()
- * @holder: who claims it, not NULL; dax_holder() gives it back
+ * @holder: the claimant, not NULL; dax_holder() returns this pointer
  * @ops: how to tell the holder of failures, may be NULL
  *
  * The claim is exclusive, and comes with a reference on @dax_dev of its own.
- * Both last until fs_put_dax(), also when the device goes away before: then
+ * Both last until fs_put_dax(), even if the device goes away earlier: then
  * @ops->notify_failure() is called once with %MF_MEM_PRE_REMOVE for the range
  * (0, U64_MAX) and the holder should drop all its mappings, see
  * dax_unmap_super(), and still call fs_put_dax() when it is done.
@@ -222,7 +223,7 @@ static void dax_ask_name(void *holder, const struct dax_holder_operations *ops,
  * * %-EINVAL - @holder is NULL
  * * %-ENODEV - there is no device, or no driver is bound to it
  * * %-EOPNOTSUPP - the device is not in famfs mode (another driver is bound),
- *   or not a character dax device at all
+ *   or is not a character dax device at all
  * * %-EBUSY - somebody has claimed it; compare dax_holder() to see who
  */
 int fs_dax_get(struct dax_device *dax_dev, void *holder,
@@ -238,10 +239,11 @@ int fs_dax_get(struct dax_device *dax_dev, void *holder,
 
 	dax_ask_name(holder, ops, name);
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->state == DAX_BOUND)
+	if (dax_dev->state == DAX_STATE_BOUND)
 		return -EOPNOTSUPP;
 	/* operations and a character device: only famfs mode has both */
-	if (dax_dev->state == DAX_LIVE && !(dax_dev->ops && dax_dev->fops))
+	if (dax_dev->state == DAX_STATE_LIVE &&
+	    !(dax_dev->ops && dax_dev->fops))
 		return -EOPNOTSUPP;
 	rc = dax_take_claim(dax_dev, holder, ops);
 	if (!rc)
@@ -255,7 +257,7 @@ static void dax_put_claim(struct dax_device *dax_dev)
 	unsigned int own;
 
 	guard(spinlock)(&dax_dev->lock);
-	dax_set_claim(dax_dev, DAX_LEAVING);
+	dax_set_claim(dax_dev, DAX_CLAIM_LEAVING);
 	/*
 	 * A holder that ends up here from its own handler has a bug, see
 	 * deactivate_super_later(), but should not wait for itself.
@@ -263,26 +265,26 @@ static void dax_put_claim(struct dax_device *dax_dev)
 	own = WARN_ON_ONCE(dax_dev->revoker == current);
 	wait_var_event_spinlock(&dax_dev->notifying,
 				dax_dev->notifying == own, &dax_dev->lock);
-	dax_set_claim(dax_dev, DAX_FREE);
+	dax_set_claim(dax_dev, DAX_CLAIM_FREE);
 }
 
 /**
  * fs_put_dax() - give up the claim on a dax device
  * @dax_dev: device to release, may be NULL
- * @holder: who claimed it with fs_dax_get() or fs_dax_get_by_bdev(), NULL if
+ * @holder: the holder given to fs_dax_get() or fs_dax_get_by_bdev(), NULL if
  *	only a reference was taken
  *
  * Drops the claim and the reference that came with it. When this returns, no
  * notify_failure() of @holder is running or will run, so @holder may be freed.
- * Nothing is different if the claim was lost before. Of somebody who has no
- * claim it drops the reference, with a warning.
+ * A claim that was lost before is put in the same way. A caller without a claim
+ * gets a warning, and only its reference is dropped.
  *
  * Context: process context, sleeps; not from within notify_failure(), and not
  * under a lock that a running notify_failure() needs.
  */
 void fs_put_dax(struct dax_device *dax_dev, void *holder)
 {
-	/* holder_data can only be @holder if that one may call us */
+	/* holder_data is @holder only while @holder has the claim */
 	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder))
 		dax_put_claim(dax_dev);
 	put_dax(dax_dev);
@@ -292,10 +294,11 @@ EXPORT_SYMBOL_GPL(fs_put_dax);
 /**
  * dax_note_shared() - remember whose files share pages of a device
  * @dax_dev: the device
- * @sb: superblock of a filesystem, which is the holder's only one, and lives
- *	until it puts its claim
+ * @sb: the only superblock of the holder, which lives until the holder puts its
+ *	claim
  *
- * Such pages do not know their files any more. Forgotten with the claim.
+ * Shared pages do not know their files any more. The superblock is forgotten
+ * when the claim is put.
  */
 void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 {
@@ -303,12 +306,13 @@ void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 		return;
 
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->claim != DAX_FREE && !WARN_ON_ONCE(dax_dev->shared_sb))
+	if (dax_dev->claim != DAX_CLAIM_FREE &&
+	    !WARN_ON_ONCE(dax_dev->shared_sb))
 		WRITE_ONCE(dax_dev->shared_sb, sb);
 }
 
 /**
- * dax_shared_sb_get() - whose files share pages of a device
+ * dax_shared_sb_get() - get the superblock whose files share pages
  * @dax_dev: the device
  *
  * Return: the superblock, which stays until dax_shared_sb_put(), as does the
@@ -317,7 +321,7 @@ void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 struct super_block *dax_shared_sb_get(struct dax_device *dax_dev)
 {
 	guard(spinlock)(&dax_dev->lock);
-	if (!dax_dev->shared_sb || dax_dev->claim == DAX_LEAVING)
+	if (!dax_dev->shared_sb || dax_dev->claim == DAX_CLAIM_LEAVING)
 		return NULL;
 	dax_dev->notifying++;
 	return dax_dev->shared_sb;
@@ -337,7 +341,7 @@ void dax_shared_sb_put(struct dax_device *dax_dev)
 /**
  * dax_claim() - claim a dax device by whatever means it was found
  * @dax_dev: device to claim; referenced, or looked up under dax_read_lock()
- * @holder: who claims it, NULL to get a reference and no claim
+ * @holder: the claimant, NULL to get a reference and no claim
  * @ops: how to tell the holder of failures, may be NULL
  *
  * Return: 0 and a further reference, %-ENODEV if the device is dead, %-EBUSY
@@ -360,7 +364,7 @@ EXPORT_SYMBOL_IF_KUNIT(dax_claim);
 bool dax_claim_outstanding(struct dax_device *dax_dev)
 {
 	guard(spinlock)(&dax_dev->lock);
-	return dax_dev->claim != DAX_FREE;
+	return dax_dev->claim != DAX_CLAIM_FREE;
 }
 EXPORT_SYMBOL_GPL(dax_claim_outstanding);
 
@@ -384,7 +388,7 @@ int dax_holder_notify_failure(struct dax_device *dax_dev, u64 off, u64 len,
 	scoped_guard(spinlock, &dax_dev->lock) {
 		if (!test_bit(DAXDEV_ALIVE, &dax_dev->flags))
 			return -ENXIO;
-		if (dax_dev->claim != DAX_HELD)
+		if (dax_dev->claim != DAX_CLAIM_HELD)
 			return -EOPNOTSUPP;
 		ops = dax_notify_begin(dax_dev);
 		if (!ops)
@@ -408,14 +412,14 @@ static void dax_warn_lost(struct dax_device *dax_dev)
 		dev = dax_dev->dev;
 		strscpy(name, dax_dev->holder_name);
 	}
-	/* what is no device of the dax bus has a driver that can say more */
+	/* the driver of a device on another bus can say more */
 	if (dev)
 		dev_warn(dev, "taken away from %s: all access to its files fails now, unmount it before the device is bound to fsdev_dax again\n",
 			 *name ? name : "the filesystem that holds it");
 }
 
 /*
- * Let nobody in any more, and tell the holder to get out.
+ * Refuse new claims, and tell the holder to get out.
  * Return: false if the device was not live.
  */
 static bool dax_revoke(struct dax_device *dax_dev)
@@ -425,11 +429,11 @@ static bool dax_revoke(struct dax_device *dax_dev)
 	int rc;
 
 	scoped_guard(spinlock, &dax_dev->lock) {
-		if (dax_dev->state != DAX_LIVE)
+		if (dax_dev->state != DAX_STATE_LIVE)
 			return false;
-		dax_set_state(dax_dev, DAX_DYING);
-		if (dax_dev->claim == DAX_HELD) {
-			dax_set_claim(dax_dev, DAX_LOST);
+		dax_set_state(dax_dev, DAX_STATE_DYING);
+		if (dax_dev->claim == DAX_CLAIM_HELD) {
+			dax_set_claim(dax_dev, DAX_CLAIM_LOST);
 			lost = true;
 			ops = dax_notify_begin(dax_dev);
 			dax_dev->revoker = ops ? current : NULL;
@@ -454,12 +458,12 @@ static bool dax_revoke(struct dax_device *dax_dev)
  * @dax_dev: the device, may be NULL or dead already
  *
  * Revokes the claim, then waits for the notifications and the operations that
- * run. When this returns nothing uses the device, the holder is not being
- * called for it, and no page of it is mapped that was not in a file before; but
- * those in files may still be, or be pinned.
+ * run. When kill_dax() returns, nothing uses the device, the holder is not
+ * being called for it, and no page of it is mapped that was not in a file
+ * before; but pages in files may still be mapped or pinned.
  *
  * Because alloc_dax() returns an ERR_PTR() on error, callers keep its result
- * in a local variable first, lest an error is what they kill here.
+ * in a local variable first, so that they never pass an error to kill_dax().
  *
  * Context: process context, sleeps; not under a lock that notify_failure()
  * needs, and not from within it. The driver calls it once per run_dax() or
@@ -471,8 +475,8 @@ void kill_dax(struct dax_device *dax_dev)
 		return;
 
 	scoped_guard(spinlock, &dax_dev->lock) {
-		dax_set_state(dax_dev, DAX_DEAD);
-		/* it takes no new ones; a memory error can have begun before */
+		dax_set_state(dax_dev, DAX_STATE_DEAD);
+		/* no new ones begin; one for a memory error may still run */
 		wait_var_event_spinlock(&dax_dev->notifying,
 					!dax_dev->notifying, &dax_dev->lock);
 	}
@@ -489,25 +493,36 @@ EXPORT_SYMBOL_GPL(kill_dax);
 void run_dax(struct dax_device *dax_dev, const struct file_operations *fops)
 {
 	guard(spinlock)(&dax_dev->lock);
-	WARN_ON_ONCE(dax_dev->state != DAX_DEAD);
+	WARN_ON_ONCE(dax_dev->state != DAX_STATE_DEAD);
 	dax_dev->fops = fops;
-	dax_set_state(dax_dev, DAX_LIVE);
+	dax_set_state(dax_dev, DAX_STATE_LIVE);
 }
 EXPORT_SYMBOL_GPL(run_dax);
 
 /**
- * dax_set_bound() - a driver without dax operations has, or leaves, the device
+ * dax_set_bound() - a driver without dax operations has the device
  * @dax_dev: the device
- * @bound: whether the driver comes or goes
  *
  * Does nothing to a device whose driver has made it live.
  */
-void dax_set_bound(struct dax_device *dax_dev, bool bound)
+void dax_set_bound(struct dax_device *dax_dev)
 {
-	enum dax_state from = bound ? DAX_DEAD : DAX_BOUND;
-
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->state == from)
-		dax_set_state(dax_dev, bound ? DAX_BOUND : DAX_DEAD);
+	if (dax_dev->state == DAX_STATE_DEAD)
+		dax_set_state(dax_dev, DAX_STATE_BOUND);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_set_bound);
+
+/**
+ * dax_clear_bound() - a driver without dax operations leaves the device
+ * @dax_dev: the device
+ *
+ * Does nothing to a device whose driver has made it live.
+ */
+void dax_clear_bound(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_dev->lock);
+	if (dax_dev->state == DAX_STATE_BOUND)
+		dax_set_state(dax_dev, DAX_STATE_DEAD);
+}
+EXPORT_SYMBOL_IF_KUNIT(dax_clear_bound);

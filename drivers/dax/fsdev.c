@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Famfs mode: a character dax device that a filesystem owns.
+ * Famfs mode: a filesystem owns a character dax device.
  *
  * The memory gets pages which fs-dax can build folios of, and dax operations.
  * A filesystem claims the device with fs_dax_get() and maps its files straight
- * onto the memory. /dev/daxX.Y is the name to mount, and until then can be read
- * by tools that look for a superblock.
+ * onto the memory. /dev/daxX.Y is the name to mount. Until a filesystem claims
+ * the device, tools that look for a superblock can read it.
  *
  * This driver owns the memory from probe to unbind. Unbinding is never refused
  * because a filesystem has the device; kill_dax() takes the device away from the
@@ -33,7 +33,8 @@ static long fsdev_translate(struct dev_dax *dev_dax, pgoff_t pgoff,
 	phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &nr_pages);
 
 	if (phys == PHYS_ADDR_MAX) {
-		dev_dbg(&dev_dax->dev, "page %#lx is outside\n", pgoff);
+		dev_dbg(&dev_dax->dev, "page %#lx is outside the device\n",
+			pgoff);
 		return -ERANGE;
 	}
 
@@ -46,7 +47,7 @@ static long fsdev_translate(struct dev_dax *dev_dax, pgoff_t pgoff,
 
 /*
  * Return: how many of @nr_pages are as good or bad as the first; %-EHWPOISON if
- * that is bad, and @mode does not allow for it.
+ * the first page is bad and @mode does not allow bad pages.
  */
 static noinline long fsdev_good_pages(struct dev_dax *dev_dax, pgoff_t pgoff,
 				      long nr_pages, enum dax_access_mode mode)
@@ -174,8 +175,8 @@ static int fsdev_read_page(struct dax_device *dax_dev, loff_t pos, void *to,
 }
 
 /*
- * The data takes a detour: a page fault of the user's buffer may take for ever,
- * and unbinding waits for those who read the device.
+ * The data goes through a kernel buffer: a page fault of the user's buffer may
+ * take for ever, and unbinding waits for readers of the device.
  */
 static ssize_t fsdev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -249,7 +250,7 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 		return -EBUSY;
 	}
 	if (!dax_synchronous(dax_dev)) {
-		dev_warn(dev, "writes are only safe after a command to its host, which fsync(2) would not send\n");
+		dev_warn(dev, "writes are only safe after a command to its host, which fsync(2) would not send: use devdax mode\n");
 		return -EOPNOTSUPP;
 	}
 

@@ -2,41 +2,44 @@
 /**
  * DOC: Memory errors of character dax devices
  *
- * The record of errors belongs to the region, by address: what was found in one
- * device is known in the next one that gets the memory, whatever its mode. It
- * is in sectors of 512 bytes as for block devices, but always covers whole
- * pages. What does not fit into it is beside it, page by page.
+ * The record of errors belongs to the region, by address: an error that was
+ * found in one device is known in the next one that gets the memory, whatever
+ * its mode. The record is in sectors of 512 bytes as for block devices, but
+ * always covers whole pages. Errors that do not fit into the record are kept
+ * beside it, page by page.
  *
  * Four things say of a page that it is bad: the record, its flag
  * (PageHWPoison()), that it is not in the direct map, and that nobody has it
- * mapped. An error goes through them in this order, and a heal goes back::
+ * mapped. An error takes these steps in order, and a heal goes back::
  *
  *	error					heal
  *	1. it is in the record			5. it is good, and can be mapped
- *	2. it is counted (dax_set_failed())	   the record forgets it
+ *	2. it is counted (dax_count_failure())	   the record forgets it
  *	3. the page is flagged			4. the flag goes
  *	4. it leaves the direct map		3. it can be read back
  *	5. page tables lose it			2. it is written
- *	6. who had it gets a signal		1. it is in the direct map again;
+ *	6. its users get a signal		1. the direct map has it again;
  *						   the medium forgets the error
  *
  * A fault looks at the count, then at the record, makes the page known as
  * mapped, and looks at the count again, with full barriers in between. Either
- * it sees a new count, or the error, which looks for mappings after it has
- * counted, sees the mapping. A flush looks at the flag of a page alone: a page
- * is flagged before it leaves the direct map, and has come back when the flag
- * goes.
+ * the fault sees a new count, or the error, which looks for mappings after it
+ * has counted, sees the mapping. A flush leaves out the flagged pages that are
+ * not in the direct map: a page is flagged before it leaves that, and has come
+ * back when the flag goes.
  *
  * Locking: dax_region::heal_lock is held from dax_poison_touch() to
  * dax_poison_heal(), so that no page is healed by two at once, one of whom
  * fails. An error does not wait for it. dax_region::poison_lock is what both
- * take to change any of 1 to 4. A heal says in there which pages it is about,
+ * take to change any of 1 to 3; mm/mf_device.c has a lock of its own for the
+ * direct map, which the page leaves when those who found it good have done with
+ * it. A heal says in there which pages it is about,
  * and an error says there that it has come to one of them. Hence when a heal
  * ends, under the lock, it knows of each page whether an error came after it
  * began, and that page stays bad: the record never had it as good. An error
  * that comes after that finds a good page and goes its way from the start.
  * Between two holders of the lock, and but for pages that are being healed, the
- * record, the flag and the direct map of a page say the same.
+ * record and the flag of a page say the same.
  *
  * Both locks are taken under those of filesystems, and in read sections of the
  * device. heal_lock is outside of poison_lock, and no memory is allocated under
@@ -79,7 +82,7 @@ static sector_t dax_sectors(unsigned long nr_pages)
 	return (sector_t)nr_pages << PAGE_SECTORS_SHIFT;
 }
 
-/* Where the region has a page of the device; the pages up to where it breaks. */
+/* The sector of a page in the region; the pages until the range ends. */
 static sector_t dax_page_sector(struct dev_dax *dev_dax, pgoff_t pgoff,
 				long *nr_pages)
 {
@@ -98,10 +101,10 @@ static unsigned long dax_sector_pfn(struct dax_region *dax_region,
 	return PHYS_PFN(dax_region->res.start) + (sector >> PAGE_SECTORS_SHIFT);
 }
 
-/* Room for a line: no half of one may end what is shown. */
+/* Longest possible line: stop early rather than truncate one. */
 #define DAX_BADBLOCKS_LINE	sizeof("18446744073709551615 18446744073709551615\n")
 
-/* The lines of what the record has no room for, one for each page. */
+/* Errors that the record has no room for, one line for each page. */
 static ssize_t dax_show_more(struct dev_dax *dev_dax,
 			     const struct dev_dax_range *dax_range, char *buf,
 			     ssize_t at)
@@ -120,7 +123,7 @@ static ssize_t dax_show_more(struct dev_dax *dev_dax,
 	return at;
 }
 
-/* The lines of one range, by offset into the device. */
+/* The lines of one range, by offset in the device. */
 static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 				  const struct dev_dax_range *dax_range,
 				  char *buf, ssize_t at)
@@ -192,8 +195,8 @@ void dax_poison_exit(struct dax_region *dax_region)
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_exit);
 
-/* The device is in sysfs now: find whom to tell of changes. */
-void dax_poison_show(struct dev_dax *dev_dax)
+/* The device is in sysfs now: find the attribute whose pollers are told. */
+void dax_poison_attach(struct dev_dax *dev_dax)
 {
 	dev_dax->bb_state = sysfs_get_dirent(dev_dax->dev.kobj.sd, "badblocks");
 	if (!dev_dax->bb_state)
@@ -201,7 +204,7 @@ void dax_poison_show(struct dev_dax *dev_dax)
 }
 
 /* The device is gone from sysfs, and has no driver. */
-void dax_poison_hide(struct dev_dax *dev_dax)
+void dax_poison_detach(struct dev_dax *dev_dax)
 {
 	sysfs_put(dev_dax->bb_state);
 	dev_dax->bb_state = NULL;
@@ -220,12 +223,12 @@ static int dax_poison_reread(struct device *dev, void *data)
 
 	if (!is_dev_dax(dev))
 		return 0;
-	dax_set_failed(dev_dax->dax_dev);
+	dax_count_failure(dev_dax->dax_dev);
 	dax_poison_changed(dev_dax);
 	return 0;
 }
 
-/* The record is full: what is not in it goes beside it. */
+/* The record is full: keep the other errors beside it. */
 static void dax_poison_overflow(struct dax_region *dax_region,
 				unsigned long pfn, unsigned long nr_pages)
 {
@@ -236,10 +239,10 @@ static void dax_poison_overflow(struct dax_region *dax_region,
 	for (unsigned long i = 0; i < nr_pages; i++)
 		if (xa_err(xa_store(more, pfn + i, xa_mk_value(1), GFP_KERNEL)))
 			dev_err(dax_region->dev,
-				"no memory to remember pfn %#lx\n", pfn + i);
+				"out of memory: bad pfn %#lx is not recorded\n", pfn + i);
 }
 
-/* What is healed just now ends before the first page with a new error. */
+/* The current heal ends before the first page with a new error. */
 static void dax_poison_interrupt(struct dax_region *dax_region,
 				 unsigned long pfn, unsigned long nr_pages)
 {
@@ -269,7 +272,7 @@ static void dax_poison_record(struct dax_region *dax_region, unsigned long pfn,
  * @dax_region: the region
  * @bad: physical addresses; a page is bad if a byte of it is
  *
- * Tells nobody, see dax_region_poison_changed().
+ * Pollers are not told, see dax_region_poison_changed().
  *
  * Context: process context, sleeps.
  */
@@ -294,8 +297,8 @@ void dax_region_poison_changed(struct dax_region *dax_region)
 EXPORT_SYMBOL_GPL(dax_region_poison_changed);
 
 /*
- * The medium remembers the error for whoever has it after us. As a heal asks it
- * to forget, this is under the same lock as what a heal goes by.
+ * The medium remembers the error for the next user of the memory. A heal asks
+ * the medium to forget errors, so both happen under the same lock.
  */
 static void dax_poison_note(struct dax_region *dax_region, unsigned long pfn,
 			    unsigned long nr_pages)
@@ -312,7 +315,7 @@ VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
 
 /*
  * Whether the device has struct pages just now. In tools/testing/nvdimm the
- * address is somebody else's.
+ * address belongs to other memory.
  */
 VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
 					  unsigned long pfn)
@@ -341,7 +344,7 @@ static void dax_poison_flag(struct dev_dax *dev_dax, unsigned long pfn,
  * @dev_dax: device that a driver is bound to
  * @pfn: first bad page frame
  * @nr_pages: how many
- * @offset: set to where that is, in bytes from the start of the device
+ * @offset: set to the offset of @pfn, in bytes from the start of the device
  *
  * Pages that are being healed stay bad.
  *
@@ -356,7 +359,7 @@ int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 
 	scoped_guard(dax_poison, dev_dax->region) {
 		dax_poison_record(dev_dax->region, pfn, nr_pages);
-		dax_set_failed(dev_dax->dax_dev);
+		dax_count_failure(dev_dax->dax_dev);
 		dax_poison_note(dev_dax->region, pfn, nr_pages);
 		dax_poison_flag(dev_dax, pfn, nr_pages);
 	}
@@ -365,7 +368,7 @@ int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 }
 EXPORT_SYMBOL_GPL(dax_poison_add);
 
-/* Like dax_poison_span(), for what the record has no room for. */
+/* Like dax_poison_span(), for errors that the record has no room for. */
 static long dax_poison_more(struct dev_dax *dev_dax, unsigned long pfn,
 			    long nr_pages, bool *bad)
 {
@@ -434,7 +437,7 @@ static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
  * @dev_dax: the device
  * @page: the page
  *
- * For those who went by an error that somebody may have healed meanwhile.
+ * For callers that act on an error which may have been healed meanwhile.
  */
 void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 {
@@ -446,7 +449,7 @@ void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
 }
 EXPORT_SYMBOL_GPL(dax_poison_mark);
 
-/* So many heals may fail in so many seconds, each by a machine check. */
+/* Limit on failed heals, as each costs a machine check: count, and time. */
 #define DAX_HEAL_FAILURES	10
 #define DAX_HEAL_SECONDS	5
 
@@ -460,7 +463,7 @@ VISIBLE_IF_KUNIT bool dax_poison_can_read(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_can_read);
 
-/* A write has not helped, and the next one need not be tried. */
+/* The page is still bad after a write: do not try the next write. */
 static void dax_poison_heal_failed(struct dax_region *dax_region,
 				   unsigned long pfn)
 {
@@ -481,13 +484,13 @@ static bool dax_poison_heal_throttled(struct dax_region *dax_region)
 				       DAX_HEAL_SECONDS * HZ);
 }
 
-/* Return: how many of the pages a heal may be tried of. */
+/* Return: for how many of the pages a heal may be tried. */
 static long dax_poison_heal_allowed(struct dax_region *dax_region,
 				    unsigned long pfn, long nr_pages)
 {
 	unsigned long stuck = pfn;
 
-	/* nobody could say whether it has helped */
+	/* neither a read nor the medium could tell whether a heal worked */
 	if (!dax_poison_can_read() && !dax_region->clear_poison)
 		return 0;
 	if (dax_poison_heal_throttled(dax_region))
@@ -519,9 +522,9 @@ void dax_poison_retry(struct dax_region *dax_region, unsigned long pfn,
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_retry);
 
 /*
- * Make the medium forget errors. It may want to do so in larger units than
- * pages, or one by one.
- * Return: how many of these pages it has no error in.
+ * Make the medium forget errors. The medium may want to do so in larger units
+ * than pages, or page by page.
+ * Return: in how many of these pages the medium has no error.
  */
 static long dax_poison_ask_medium(struct dax_region *dax_region,
 				  unsigned long pfn, long nr_pages)
@@ -550,7 +553,7 @@ static void dax_poison_heal_begin(struct dax_region *dax_region,
 	dax_region->heal_good = nr_pages;
 }
 
-/* The pages behind these are none of the heal's. */
+/* The heal covers fewer pages than it began with. */
 static void dax_poison_heal_trim(struct dax_region *dax_region, long nr_pages)
 {
 	guard(dax_poison)(dax_region);
@@ -566,14 +569,14 @@ static void dax_poison_heal_trim(struct dax_region *dax_region, long nr_pages)
  * @addr: address of that page in the direct map
  * @nr_pages: how many pages
  *
- * They stay in the record, and out of reach for everybody else. Unless this
- * fails, the caller has to call dax_poison_heal(), whatever comes of the write,
- * and before it waits for any user.
+ * The pages stay in the record, and out of reach for everybody else. Unless
+ * this function fails, the caller has to call dax_poison_heal(), whether the
+ * write succeeds or not, and before the caller waits for any user.
  *
  * Context: process context, sleeps.
  * Return: how many pages may be written, at least one; %-EHWPOISON if the first
- * cannot be healed, could not before, see dax_poison_retry(), or if too many
- * could not of late.
+ * cannot be healed, if an earlier heal of it failed (see dax_poison_retry()),
+ * or if too many heals have failed of late.
  */
 long dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		      long nr_pages)
@@ -586,7 +589,9 @@ long dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 	nr_pages = dax_poison_heal_allowed(dax_region, pfn, nr_pages);
 	if (!nr_pages) {
 		mutex_unlock(&dax_region->heal_lock);
-		dev_dbg(&dev_dax->dev, "page %#lx: not tried again\n", pgoff);
+		dev_dbg(&dev_dax->dev,
+			"page %#lx: not healed, as earlier heals failed or none can be verified\n",
+			pgoff);
 		return -EHWPOISON;
 	}
 	dax_poison_heal_begin(dax_region, pfn, nr_pages);
@@ -621,7 +626,7 @@ static long dax_poison_read_back(struct dax_region *dax_region, void *addr,
 {
 	void *buf __free(kfree) = NULL;
 
-	/* then the medium has said that they can */
+	/* the medium has said that they are good */
 	if (!dax_poison_can_read())
 		return nr_pages;
 
@@ -638,8 +643,8 @@ static long dax_poison_read_back(struct dax_region *dax_region, void *addr,
 }
 
 /*
- * The record is full, and the pages are in the middle of a run: what is behind
- * them goes beside the record, before it leaves it. Then the run ends earlier.
+ * The record is full, and the pages are in the middle of a run: note the pages
+ * behind them beside the record first, and then end the run earlier.
  */
 static bool dax_poison_split(struct dax_region *dax_region, sector_t sector,
 			     long nr_pages)
@@ -673,13 +678,13 @@ static bool dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
 	return true;
 }
 
-/* Good pages, of whom nobody knows it yet. */
+/* These pages are good, but nobody knows so before they leave the record. */
 static bool dax_poison_make_good(struct dax_region *dax_region,
 				 struct page *page, long nr_pages)
 {
 	for (long i = 0; i < nr_pages; i++)
 		mf_dev_end_heal(page + i, true);
-	/* who finds a page good may write, and flush what has no flag */
+	/* the flag goes first, as a flush leaves out flagged pages */
 	smp_wmb();
 	return dax_poison_forget(dax_region, dax_region->heal_pfn, nr_pages);
 }
@@ -720,9 +725,9 @@ static long dax_poison_heal_end(struct dev_dax *dev_dax, struct page *page,
  * @addr: address of that page in the direct map
  * @nr_pages: how many pages were written, none to all that were touched
  *
- * Only pages that can be read back, and have had no new error, leave the record.
- * Where reading a bad page would end the machine, what the medium has said in
- * dax_poison_touch() has to do.
+ * Only pages that can be read back, and have had no new error, leave the
+ * record. Where reading a bad page would end the machine, the answer of the
+ * medium in dax_poison_touch() decides.
  *
  * Context: process context, sleeps.
  * Return: how many pages from @pgoff on are good.
@@ -772,10 +777,10 @@ static long dax_poison_zero_bad(struct dev_dax *dev_dax, pgoff_t pgoff,
 }
 
 /*
- * An error that comes now is not overwritten as long as nobody knows of it, and
- * whoever handles it does not wait for all of the pages. The one that is being
- * written when it comes may be it, and is no worse off than a page that fails
- * when it has been written.
+ * Look for new errors before each page, so that no bad page is overwritten
+ * without a heal, and so that the handler of an error need not wait for all of
+ * the pages. A new error may be in the page that is just being written; such a
+ * page is no worse off than one that fails right after it was written.
  */
 static long dax_poison_zero_good(struct dax_device *dax_dev, void *addr,
 				 long nr_pages, unsigned int failures)
@@ -799,8 +804,8 @@ static long dax_poison_zero_good(struct dax_device *dax_dev, void *addr,
  * Stops where good pages end or bad ones do, and when an error comes.
  *
  * Context: process context, sleeps; in a read section of the device.
- * Return: how many pages are zero; %-EHWPOISON if the first is bad, or one of
- * the bad ones behind it, and could not be healed.
+ * Return: how many pages are zero; %-EHWPOISON if the first page, or a bad one
+ * right behind it, could not be healed.
  */
 long dax_poison_zero(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		     long nr_pages)
@@ -839,7 +844,7 @@ static int dax_poison_clear(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_page
 	return 0;
 }
 
-/* Of pages in use, memory_failure() tells those who use them. */
+/* For pages in use, memory_failure() tells the processes that use them. */
 static int dax_poison_report(struct dev_dax *dev_dax, pgoff_t pgoff,
 			     long nr_pages)
 {
@@ -849,7 +854,7 @@ static int dax_poison_report(struct dev_dax *dev_dax, pgoff_t pgoff,
 		u64 offset;
 		int rc;
 
-		/* that of System RAM is not the device's */
+		/* the struct pages of System RAM do not belong to the device */
 		if (!dax_poison_has_page(dev_dax, PHYS_PFN(phys)) &&
 		    dev_dax->dev.driver)
 			return -EBUSY;
@@ -879,7 +884,7 @@ static int dax_poison_set(struct dev_dax *dev_dax, u64 first, u64 nr, bool clear
 	if (dax_dev_is_ro(dev_dax->dax_dev) && clear)
 		return -EROFS;
 
-	/* half a page is bad as a whole, and none is good by half */
+	/* an error covers whole pages; only whole pages can be cleared */
 	if (clear && !IS_ALIGNED(first | nr, PAGE_SECTORS))
 		return -EINVAL;
 	end = DIV_ROUND_UP(end, PAGE_SECTORS);
@@ -888,7 +893,7 @@ static int dax_poison_set(struct dev_dax *dev_dax, u64 first, u64 nr, bool clear
 		       dax_poison_report(dev_dax, first, end - first);
 }
 
-/* "FIRST COUNT" is an error, "-FIRST COUNT" is none any more. */
+/* "FIRST COUNT" adds an error, "-FIRST COUNT" clears one. */
 static ssize_t badblocks_store_device(struct device *dev,
 				      struct device_attribute *attr,
 				      const char *buf, size_t len)
@@ -973,8 +978,9 @@ static void dax_poison_hide_page(struct dev_dax *dev_dax, unsigned long pfn,
  * dax_poison_bind() - keep the bad pages of a device from being accessed
  * @dev_dax: device that a driver probes, and which has its pages
  *
- * They are flagged and leave the direct map, as pages do that fail later. What
- * could not be healed may be tried again. memunmap_pages() undoes it.
+ * The pages are flagged and leave the direct map, as pages do that fail later.
+ * Pages that could not be healed may be tried again. memunmap_pages() undoes
+ * this.
  *
  * Context: driver probe.
  */
@@ -999,7 +1005,7 @@ void dax_poison_bind(struct dev_dax *dev_dax)
 }
 EXPORT_SYMBOL_GPL(dax_poison_bind);
 
-/* Record the flagged pages of what is both in @range and in these pages. */
+/* Record the flagged pages that are in @range and among the given ones. */
 static void dax_poison_read_flags(struct dev_dax *dev_dax,
 				  const struct range *range, unsigned long pfn,
 				  unsigned long nr_pages)
@@ -1012,7 +1018,7 @@ static void dax_poison_read_flags(struct dev_dax *dev_dax,
 			dax_poison_add(dev_dax, pfn, 1, &offset);
 }
 
-/* Some memory that comes or goes, and how many bad pages it has. */
+/* Memory that goes online or offline, and the number of its bad pages. */
 struct dax_poison_ram {
 	unsigned long start_pfn;
 	unsigned long nr_pages;
@@ -1020,7 +1026,10 @@ struct dax_poison_ram {
 	bool online;
 };
 
-/* A page that goes online flagged is left out, see online_pages_range(). */
+/*
+ * A page that is flagged when it goes online is left out, see
+ * online_pages_range().
+ */
 static void dax_poison_ram_page(struct dev_dax *dev_dax, unsigned long pfn,
 				void *data)
 {
@@ -1055,8 +1064,9 @@ static void dax_poison_go_online(struct dev_dax *dev_dax,
 }
 
 /*
- * The flag of a page is all there is about it, and goes with the struct page.
- * So does the direct map, but for what is not mapped there.
+ * Only the flag tells that a page is bad, and the flag goes with the struct
+ * page: record the page first. The direct map goes, too, but for the pages that
+ * are not in it, so those are put back.
  */
 static void dax_poison_go_offline(struct dev_dax *dev_dax,
 				  const struct memory_notify *mem)

@@ -8,17 +8,17 @@
 #include <linux/tracepoint.h>
 #include "dax-private.h"
 
-TRACE_DEFINE_ENUM(DAX_FREE);
-TRACE_DEFINE_ENUM(DAX_HELD);
-TRACE_DEFINE_ENUM(DAX_LOST);
-TRACE_DEFINE_ENUM(DAX_LEAVING);
+TRACE_DEFINE_ENUM(DAX_CLAIM_FREE);
+TRACE_DEFINE_ENUM(DAX_CLAIM_HELD);
+TRACE_DEFINE_ENUM(DAX_CLAIM_LOST);
+TRACE_DEFINE_ENUM(DAX_CLAIM_LEAVING);
 
 #define show_dax_claim(claim)			\
 	__print_symbolic(claim,			\
-		{ DAX_FREE,	"free" },	\
-		{ DAX_HELD,	"held" },	\
-		{ DAX_LOST,	"lost" },	\
-		{ DAX_LEAVING,	"leaving" })
+		{ DAX_CLAIM_FREE, "free" },	\
+		{ DAX_CLAIM_HELD, "held" },	\
+		{ DAX_CLAIM_LOST, "lost" },	\
+		{ DAX_CLAIM_LEAVING, "leaving" })
 
 TRACE_EVENT(dax_claim,
 	TP_PROTO(struct dax_device *dax_dev, int from, int to),

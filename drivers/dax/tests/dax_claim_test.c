@@ -50,7 +50,7 @@ static int claim_thread_fn(void *data)
 	return 0;
 }
 
-/* It uses memory of the test, whatever has become of that. */
+/* The thread uses memory of the test, even if the test has failed. */
 static void claim_join(void *data)
 {
 	struct claim_thread *thread = data;
@@ -92,8 +92,8 @@ static bool claim_sleeps(struct claim_thread *thread)
 }
 
 /*
- * It has come to where it waits for something, and stays there. A thread that
- * had no processor yet would look the same after any time.
+ * The thread has come to the place where it waits, and stays there. A thread
+ * that had no processor yet would look the same after any time.
  */
 static bool claim_waits(struct claim_thread *thread)
 {
@@ -427,10 +427,10 @@ static void get_in_system_ram_mode(struct kunit *test)
 {
 	struct claim_test *ctx = test->priv;
 
-	dax_set_bound(ctx->dax_dev, true);
+	dax_set_bound(ctx->dax_dev);
 	KUNIT_EXPECT_EQ(test, fs_dax_get(ctx->dax_dev, ctx, &note_ops),
 			-EOPNOTSUPP);
-	dax_set_bound(ctx->dax_dev, false);
+	dax_clear_bound(ctx->dax_dev);
 	KUNIT_EXPECT_EQ(test, fs_dax_get(ctx->dax_dev, ctx, &note_ops),
 			-ENODEV);
 }
@@ -504,7 +504,7 @@ static void get_after_put(struct kunit *test)
 	fs_put_dax(ctx->dax_dev, &ctx->rc);
 }
 
-/* What a filesystem with a block device may ask for. */
+/* A filesystem with a block device may take a mere reference. */
 static void reference_is_no_claim(struct kunit *test)
 {
 	struct claim_test *ctx = claim_live(test);
@@ -561,13 +561,13 @@ static void claim_goes_from_free_to_held_to_free(struct kunit *test)
 	struct claim_test *ctx = claim_live(test);
 	struct dax_device *dax_dev = ctx->dax_dev;
 
-	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_FREE);
+	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_CLAIM_FREE);
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(dax_dev));
 	KUNIT_EXPECT_EQ(test, fs_dax_get(dax_dev, ctx, &note_ops), 0);
-	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_HELD);
+	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_CLAIM_HELD);
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(dax_dev));
 	claim_put(ctx);
-	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_FREE);
+	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_CLAIM_FREE);
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(dax_dev));
 }
 
@@ -577,11 +577,11 @@ static void lost_claim_is_outstanding_until_put(struct kunit *test)
 	struct dax_device *dax_dev = ctx->dax_dev;
 
 	kill_dax(dax_dev);
-	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_LOST);
+	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_CLAIM_LOST);
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(dax_dev));
 	KUNIT_EXPECT_PTR_EQ(test, dax_holder(dax_dev), ctx);
 	claim_put(ctx);
-	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_FREE);
+	KUNIT_EXPECT_EQ(test, dax_dev->claim, DAX_CLAIM_FREE);
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(dax_dev));
 }
 
@@ -601,10 +601,10 @@ static void bound_does_not_touch_a_live_device(struct kunit *test)
 {
 	struct claim_test *ctx = claim_live(test);
 
-	dax_set_bound(ctx->dax_dev, true);
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_LIVE);
-	dax_set_bound(ctx->dax_dev, false);
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_LIVE);
+	dax_set_bound(ctx->dax_dev);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_LIVE);
+	dax_clear_bound(ctx->dax_dev);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_LIVE);
 }
 
 static void only_a_live_device_works(struct kunit *test)
@@ -612,9 +612,9 @@ static void only_a_live_device_works(struct kunit *test)
 	struct claim_test *ctx = test->priv;
 
 	KUNIT_EXPECT_EQ(test, claim_access(ctx->dax_dev), -ENXIO);
-	dax_set_bound(ctx->dax_dev, true);
+	dax_set_bound(ctx->dax_dev);
 	KUNIT_EXPECT_EQ(test, claim_access(ctx->dax_dev), -ENXIO);
-	dax_set_bound(ctx->dax_dev, false);
+	dax_clear_bound(ctx->dax_dev);
 	claim_run_fsdev(ctx->dax_dev);
 	KUNIT_EXPECT_EQ(test, claim_access(ctx->dax_dev), 1);
 	kill_dax(ctx->dax_dev);
@@ -638,7 +638,7 @@ static void kill_tells_the_holder_once(struct kunit *test)
 }
 
 /* Unbound by its next driver, which the holder has nothing to do with. */
-/* What an administrator reads of the holder. */
+/* The text of the "holder" attribute. */
 static const char *claim_shown(struct kunit *test)
 {
 	struct claim_test *ctx = test->priv;
@@ -712,7 +712,7 @@ static void kill_of_a_dead_device_is_silent(struct kunit *test)
 
 	kill_dax(NULL);
 	kill_dax(ctx->dax_dev);
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DEAD);
 	KUNIT_EXPECT_EQ(test, ctx->calls, 0);
 }
 
@@ -721,12 +721,12 @@ static void kill_does_without_a_handler(struct kunit *test)
 	struct claim_test *ctx = claim_held(test, NULL);
 
 	kill_dax(ctx->dax_dev);
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->claim, DAX_LOST);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->claim, DAX_CLAIM_LOST);
 	claim_put(ctx);
 
 	claim_held(test, &no_ops);
 	kill_dax(ctx->dax_dev);
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->claim, DAX_LOST);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->claim, DAX_CLAIM_LOST);
 	claim_put(ctx);
 }
 
@@ -749,7 +749,7 @@ static void kill_waits_for_operations(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	dax_read_unlock(id);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DEAD);
 }
 
 static void kill_waits_for_own_operations(struct kunit *test)
@@ -762,7 +762,7 @@ static void kill_waits_for_own_operations(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
 	dax_dev_read_unlock(ctx->dax_dev, id);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DEAD);
 }
 
 static void kill_does_not_wait_for_other_devices(struct kunit *test)
@@ -938,7 +938,7 @@ static void kill_waits_for_the_holder(struct kunit *test)
 	kill = claim_start(test, claim_kill);
 	claim_entered(test);
 	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DYING);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DYING);
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 	claim_put(ctx);
@@ -976,7 +976,8 @@ static void leaving_holder_is_in_the_way_and_not_told(struct kunit *test)
 	put = claim_start(test, claim_put);
 	KUNIT_EXPECT_TRUE(test, claim_waits(put));
 
-	KUNIT_EXPECT_EQ(test, READ_ONCE(dax_dev->claim), DAX_LEAVING);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(dax_dev->claim),
+			DAX_CLAIM_LEAVING);
 	KUNIT_EXPECT_TRUE(test, dax_claim_outstanding(dax_dev));
 	KUNIT_EXPECT_EQ(test, fs_dax_get(dax_dev, &ctx->rc, NULL), -EBUSY);
 	KUNIT_EXPECT_EQ(test, dax_holder_notify_failure(dax_dev, 0, 1, 0),
@@ -1000,7 +1001,7 @@ static void put_from_the_revoke_does_not_deadlock(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 	KUNIT_EXPECT_EQ(test, ctx->calls, 1);
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(ctx->dax_dev));
-	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_DEAD);
+	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DEAD);
 	KUNIT_EXPECT_EQ(test, claim_refs(ctx), 1);
 }
 

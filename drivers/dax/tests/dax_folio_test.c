@@ -41,7 +41,7 @@ static void folio_init_page(struct page *page, struct dev_pagemap *pgmap)
 	folio->pgmap = pgmap;
 }
 
-/* What prep_compound_page() does, which modules cannot call. */
+/* A copy of prep_compound_page(), which modules cannot call. */
 static void folio_make_large(struct folio *folio, unsigned int order)
 {
 	__folio_set_head(folio);
@@ -115,7 +115,9 @@ static void reset_leaves_no_compound_page(struct kunit *test)
 	}
 }
 
-/* It would become that of the next large folio if that had none of its own. */
+/*
+ * A stale value would show in the next large folio if that did not set its own.
+ */
 static void reset_leaves_no_order(struct kunit *test)
 {
 	struct folio *folio = folio_in_file(test, 9);

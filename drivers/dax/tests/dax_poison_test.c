@@ -305,7 +305,7 @@ static void error_goes_with_the_memory(struct kunit *test)
 	poison_expect(test, 2, 2, 2, false);
 }
 
-/* What a write does: how many pages are good after it. */
+/* The heal of a write. Return: how many pages are good after it. */
 static long poison_heal(struct kunit *test, pgoff_t pgoff, void *addr, long nr)
 {
 	nr = dax_poison_touch(test->priv, pgoff, addr, nr);
@@ -477,7 +477,7 @@ static struct page *poison_real_pages(struct kunit *test)
 	return pages;
 }
 
-/* What the medium was asked for. */
+/* The requests that the medium got. */
 static struct {
 	unsigned int calls;
 	phys_addr_t phys[3];
@@ -582,7 +582,7 @@ static void medium_is_asked_by_the_page_if_need_be(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 2), 2);
 }
 
-/* Whatever it says, what counts in the end is that it can be read. */
+/* The medium may say what it likes: only a page that can be read is good. */
 static void medium_that_lies_is_found_out(struct kunit *test)
 {
 	struct page *pages = poison_real_pages(test);
@@ -615,7 +615,7 @@ static long poison_ask_noted(struct dax_region *dax_region, phys_addr_t phys,
 	return len;
 }
 
-/* Whatever is bad when the memory goes to somebody else. */
+/* The medium knows all bad pages when the memory goes to another driver. */
 static void medium_keeps_what_is_bad_in_mind(struct kunit *test)
 {
 	struct page *pages = poison_good_pages(test, 0);

@@ -242,7 +242,7 @@ static void dead_device_has_no_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dax_dev_size(dax_dev), 0);
 }
 
-/* What it has in private is not a dev_dax. */
+/* The private data of a block device's dax device is not a dev_dax. */
 static void block_device_has_no_size(struct kunit *test)
 {
 	struct dax_device *dax_dev = dax_test_dev(test, (void *)1);

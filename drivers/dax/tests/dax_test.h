@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the KUnit tests of dax devices share: devices without memory. */
+/* Helpers of the KUnit tests of dax devices: devices without memory. */
 #ifndef __DAX_TEST_H__
 #define __DAX_TEST_H__
 

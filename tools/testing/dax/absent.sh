@@ -76,7 +76,7 @@ other_device_and_write() { another_device write; }
 same_device_and_read() { same_device read; }
 same_device_and_write() { same_device write; }
 
-# What is there of the buffer is used
+# The part of the buffer that is present is used
 edges() {
 	famfs_mount
 	mkfile f 16M 0:0:16M

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The memory of a device is aligned to its "align", at both ends of each range.
-# One that was not let writes to a device end up in its neighbour.
+# Without the alignment, writes to a device could end up in its neighbour.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -41,7 +41,8 @@ but_512M() {
 			$((start + $(region_size) - 512 * M - 1)))"
 }
 
-# What daxctl makes has its own memory: the data of others stays as it is
+# A device that daxctl makes has its own memory: the data of others stays as it
+# is
 daxctl_create_device() {
 	local region=${DEV%.*}
 
@@ -99,7 +100,7 @@ no_room_for_1G() {
 	is OK "$DT" touch "/dev/$NEW" 512M rwh
 }
 
-# It has the right size in the wrong place
+# The device has the right size in the wrong place
 align_after_size() {
 	local start
 
@@ -130,7 +131,8 @@ growing_and_shrinking() {
 	aligned "$NEW"
 }
 
-# Whatever the order: ranges are aligned, and a refusal changes nothing
+# Ranges are aligned in whatever order sizes change, and a refusal changes
+# nothing
 random_sizes() {
 	local -a devs=("$DEV")
 	local i dev file old want got aligns=(4096 $((2 * M)) "$G")

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Which driver gets a device, and what the person hears who asked for another
+# The driver that gets a device, and the error for a user who asked for another
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -125,7 +125,7 @@ new_id_of_a_device_that_another_driver_has() {
 	is famfs mode_of "$DEV"
 }
 
-# It neither says that all is well nor waits for the other driver
+# The write neither reports success nor waits for the other driver
 new_id_during_an_unbind() {
 	famfs_mount revoke=delay:3000
 	store $FSDEV/unbind "$DEV" &
@@ -150,7 +150,7 @@ new_id_before_the_size() {
 	is famfs mode_of "$DEV"
 }
 
-# What was refused does not come about by itself
+# A refused bind does not come about by itself
 refused_and_left_alone() {
 	quiet
 	lost_claim

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The mode of a device at boot, by a rule of udev, with kmem in the system. What
-# happens at boot is made to happen again: all drivers are unloaded, and udev
-# hears of the platform devices.
+# The mode of a device at boot, by a rule of udev, with kmem in the system. The
+# test repeats the steps of a boot: all drivers are unloaded, and udev hears of
+# the platform devices.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"

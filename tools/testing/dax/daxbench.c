@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What one operation takes, by the clock. Under an emulator whose clock counts
- * instructions that is what it costs; else it is a hint.
+ * The time that a processor spends on one operation. Under an emulator whose
+ * clock counts instructions these are its instructions; else it is a hint. The
+ * clock of the process stands still while it waits: RCU ends its grace periods
+ * at a tick, which may be near or far.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -22,7 +24,7 @@ static uint64_t now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 

@@ -56,8 +56,8 @@ enum daxtest_layout_type {
 
 /*
  * Several files may own the same extent if all of them say so. Such files are
- * read only. One that comes late does not ask the others, which may have written
- * to it, as a careless filesystem would let it.
+ * read only. A file that comes late does not ask the others, which may have
+ * written to the extent, as a careless filesystem would allow.
  */
 #define DAXTEST_LAYOUT_SHARED	0x1
 #define DAXTEST_LAYOUT_LATE	0x2	/* with DAXTEST_LAYOUT_SHARED */

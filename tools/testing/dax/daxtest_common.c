@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What every part of daxtest needs */
+/* Helpers for every part of daxtest */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

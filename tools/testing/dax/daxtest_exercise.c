@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An exerciser in the manner of fsx: random operations on a file and on a copy
- * of it in memory, which have to agree. It has one mapping of all of the file
- * the whole time, and makes others for one operation.
+ * of it in memory, which have to agree. The test has one mapping of all of the
+ * file the whole time, and makes others for one operation.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -355,9 +355,9 @@ int cmd_poison(int argc, char **argv)
  *
  * The file has three parts of equal size: the flag, which says how many rounds
  * the writer is through with; how many the reader is through with; and the
- * record, whose words are all the number of its round. What was written is
- * written back before anything else is. The reader goes on where the one
- * before it stopped, so that the file is to be zeroed first.
+ * record, whose words are all the number of its round. Each write is written
+ * back before anything else is written. The reader goes on where the one before
+ * it stopped, so that the file is to be zeroed first.
  */
 #define RECORD 65536UL
 #define GAVE_UP UINT64_MAX

@@ -108,7 +108,7 @@ static int pin_device(const char *dev, uint64_t where, bool by_ring)
 	return pin;
 }
 
-/* What is wanted of a driver, and what it said instead */
+/* Write the name of the device to a file of the driver, and expect @want */
 static void drive(const char *driver, const char *file, const char *dev,
 		  int want)
 {

@@ -188,7 +188,7 @@ int probe_poison(int argc, char **argv)
 	return 0;
 }
 
-/* What a filesystem may ask of a device, over and over, until a line comes */
+/* Calls that a filesystem may make, over and over, until a line comes */
 static const struct {
 	const char *name;
 	unsigned long cmd;

@@ -151,7 +151,7 @@ static void churn_wait(unsigned int max)
 	usleep(rnd(&churn.state) % max / (rnd(&churn.state) % 4 ? 10 : 1));
 }
 
-/* Who wants the lock for himself waits at the gate, and others behind him */
+/* A task that wants the lock alone waits at the gate, and others behind it */
 static int churn_lock(void)
 {
 	char path[PATH_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of daxtest, the tool, have from each other */
+/* The interface between the parts of the tool daxtest */
 #ifndef _DAXTEST_TOOL_H
 #define _DAXTEST_TOOL_H
 
@@ -15,7 +15,7 @@
 #define PAGE ((size_t)getpagesize())
 #define MARK 0x6461787465737421	/* what a write by touch and others leaves */
 
-/* Needs <errno.h>. What a command finds, it tells with this and ends. */
+/* Needs <errno.h>. A command reports a failed condition with this, and ends. */
 #define EXPECT(cond) do {						\
 	if (!(cond))							\
 		die("%s:%d: not so: %s (errno %s, signal %d)",		\

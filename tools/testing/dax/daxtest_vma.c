@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What can be done to a mapping. Each gets a file of 4 huge pages or more,
- * whose 8 bytes at the start of each page say which page it is, and leaves it
- * so. EXPECT() tells what was not as it should be.
+ * Operations on a mapping. Each gets a file of 4 huge pages or more, whose 8
+ * bytes at the start of each page say which page it is, and leaves it so.
+ * EXPECT() tells what was not as it should be.
  */
 #include <errno.h>
 #include <fcntl.h>

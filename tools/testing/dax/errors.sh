@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What is refused, and with which error
+# Refused operations, and their errors
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -117,7 +117,7 @@ mount_options() {
 		"daxdev=/dev/$second,daxdev=/dev/$second"
 }
 
-# What is no option is refused, whatever its length, and nothing is held then
+# An unknown option is refused, whatever its length, and nothing is held then
 mount_option_garbage() {
 	local n garbage second
 

@@ -129,8 +129,8 @@ unmapped_by_the_filesystem() {
 	check_pages "$DEV"
 }
 
-# What has to be written back stays in its file, and only there; what is pinned
-# stays, too
+# A page that has to be written back stays in its file, and only there; a pinned
+# page stays, too
 dirty_or_pinned_when_unmapped() {
 	famfs_mount
 	mkfile f 4M 0:2M:4M

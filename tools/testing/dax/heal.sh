@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What becomes of pages with memory errors: who may still get at them, what
-# heals them, and what does not
+# The fate of pages with memory errors: who may still get at them, what heals
+# them, and what does not
 # shellcheck disable=SC2119,SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -107,7 +107,7 @@ devdax_faults_while_errors_come() {
 	is OK "$DT" touch "/dev/$DEV" 0 rwh
 }
 
-# Whatever mode: the memory has a new direct map
+# The memory has a new direct map in every mode
 bind_takes_bad_pages_out_of_the_direct_map() {
 	local pfn mode
 
@@ -313,7 +313,7 @@ more_errors_than_the_record_has_entries() {
 	check_pages "$DEV"
 }
 
-# What the bus of persistent memory knows is what the device knows
+# The bus of persistent memory and the device know the same errors
 pmem_remembers_what_is_bad() {
 	local again
 

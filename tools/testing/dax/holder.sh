@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Who has a device: the "holder" attribute, and the warning to whoever takes the
-# device away
+# The holder of a device: the "holder" attribute, and the warning when the
+# device is taken away
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # One of several hosts that share the memory of a dax device.
 #
-# It does what the lines on its standard input say, shell commands that may use
-# the functions of lib.sh and those below, until one says "end". Each runs in a
-# shell of its own and ends with the first command that fails; what it printed
-# comes back with "| " in front, and then a line "answer STATUS". A first such
-# line says that the host is ready.
+# The script runs the lines of its standard input, shell commands that may use
+# the functions of lib.sh and those below, until a line says "end". Each line
+# runs in a shell of its own and ends with the first command that fails; what it
+# printed comes back with "| " in front, and then a line "answer STATUS". A
+# first such line says that the host is ready.
 #
 # The hosts tell each other about no file: each lays out the same ones, as a
 # host does that replays the log of famfs.

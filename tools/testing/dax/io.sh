@@ -407,8 +407,8 @@ files_that_grow() {
 0:0:0x400000" "$DT" layout "$MNT/i"
 }
 
-# What an administrator can do with a mounted device: all, but the filesystem
-# has lost it, and must be unmounted before it can be in famfs mode again
+# An administrator can do anything with a mounted device, but the filesystem
+# loses the device, and must be unmounted before it can be in famfs mode again
 other_modes_under_a_mount() {
 	local via
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the dax tests share. A script sources this, defines a function for each
-# test and calls run_tests with their names, which is also how it is reported.
+# Helpers of the dax tests. A script sources this file, defines a function for
+# each test and calls run_tests with their names, which is also how it is
+# reported.
 #
 # A test passes if every command in it succeeds, and the kernel log has no
 # complaint that was not there before. It may call skip. It finds the device

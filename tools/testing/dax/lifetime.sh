@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # run_tests calls the tests
 #
-# What drivers keep, and for how long, while they let go of a device.
+# The resources that drivers keep, and for how long, while they let go of a
+# device.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

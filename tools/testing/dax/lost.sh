@@ -52,7 +52,7 @@ new_owner() {
 	"$DT" mcheck "/dev/$dax" 7 0 128M
 }
 
-# Those who have mapped the file get SIGBUS, and do no harm
+# Processes that have mapped the file get SIGBUS, and do no harm
 mappings_are_dead() {
 	local name
 

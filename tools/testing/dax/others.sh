@@ -192,7 +192,7 @@ right() {
 	same_in_both "$@"
 }
 
-# What every filesystem can do
+# Operations of every filesystem
 common_operations() {
 	new f 12M 1
 	mapped a f 0 r
@@ -222,7 +222,7 @@ common_operations() {
 	is OK "$DT" try fsync "$MNT/f"
 }
 
-# What those can do that share extents
+# Operations of filesystems that share extents
 sharing_operations() {
 	copies f g
 	right f g

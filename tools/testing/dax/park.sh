@@ -5,13 +5,11 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/park.bash"
 
 HWPOISON=/sys/kernel/debug/hwpoison
 # of many_rounds; a soak wants a thousand
 ROUNDS=${ROUNDS:-50}
-
-# pin_page FILE [HOW]: until "stop p"
-pin_page() { start p "$DT" pin "$1" 0 "${2:-rw}"; }
 
 # pinned_device: $DEV in devdax mode, with a pin that unbind does not wait for
 pinned_device() {
@@ -20,45 +18,12 @@ pinned_device() {
 	pin_page "/dev/$DEV" rwh
 }
 
-holder() { cat "$BUS/devices/$DEV/holder"; }
-
-# parked DEVICE...: the memory of these is, and of no others
-parked() {
-	# shellcheck disable=SC2046
-	is "$*" echo $(sort $PARKED | cut -d ' ' -f 2)
-}
-
 unbind_and_park() {
 	mark
 	unbind "$DEV"
 	parked "$DEV"
 	log_says "of $DEV is parked: 1 folios are pinned" ||
 		fail "the log does not say that it is parked"
-}
-
-# refused DRIVER: to bind $DEV, and says why
-refused() {
-	mark
-	is EBUSY put "$BUS/drivers/$1/new_id" "$DEV"
-	log_says "$DEV: memory is pinned" || fail "the log does not say why"
-	put "$BUS/drivers/$1/remove_id" "$DEV" >/dev/null
-	is none mode_of "$DEV"
-}
-
-unpin() {
-	stop p
-	retry parked
-}
-
-works_again() {
-	famfs_mount
-	check_pages "$DEV"
-	mkfile f 4M 0:0:4M
-	"$DT" fill "$MNT/f" 7
-	"$DT" mcheck "$MNT/f" 7
-	umount "$MNT"
-	unbind "$DEV"
-	parked
 }
 
 pinned_in_devdax_mode() {
@@ -74,8 +39,8 @@ pinned_in_devdax_mode() {
 	works_again
 }
 
-# Whoever has the page can read and write what the next owner puts there, so
-# there is none
+# A process that has the page pinned could read and write data of the next
+# owner, so there is no next owner
 pinned_and_wanted_by_the_next() {
 	pinned_device
 	unbind "$DEV"
@@ -168,9 +133,9 @@ short_pin() {
 }
 
 # A fault has the page locked, and its filesystem does not answer
-fault_that_is_not_served() {
+unserved_fault() {
 	store $PIN_TIMEOUT 2
-	famfs_mount revoke=ignore
+	famfs_mount "$@"
 	mkfile f 4M 0:0:4M
 	"$DT" fill "$MNT/f" 1
 	start h "$DT" hold "$MNT/f" 0 rw
@@ -191,6 +156,11 @@ fault_that_is_not_served() {
 	retry parked
 	works_again
 }
+
+fault_that_is_not_served() { unserved_fault revoke=ignore; }
+
+# A filesystem that takes its pages back finds the entry of the fault locked
+fault_that_a_holder_finds() { unserved_fault; }
 
 # The device, its region and the drivers do not wait
 removal() {
@@ -213,7 +183,8 @@ removal() {
 	works_again
 }
 
-# What would reuse the memory is refused, and the rest of the region works
+# Operations that would reuse the memory are refused, and the rest of the region
+# works
 resize_and_the_others() {
 	local other start
 
@@ -307,6 +278,7 @@ run_tests \
 	file_being_truncated \
 	short_pin \
 	fault_that_is_not_served \
+	fault_that_a_holder_finds \
 	removal \
 	resize_and_the_others \
 	memory_error \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What others wrote, on files of the filesystem; README says what else of it
-# there is, and why it is not run here
+# Test programs of others, on files of the filesystem; README says which others
+# there are, and why they are not run here
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"

@@ -433,7 +433,7 @@ lost_dirty() {
 	is OK try fsync "$MNT/$1"
 }
 
-# What was written by a mapping, and not written back
+# Data that was written by a mapping, and not written back
 dirty_data_is_lost() {
 	local how
 

@@ -75,8 +75,8 @@ base_page_of_a_huge_one() {
 	same_in_both g
 }
 
-# It gives it up when a page of that is written by itself, for then it gets a
-# copy of that page only
+# The file gives up its huge entry when one page of that is written, because the
+# file then gets a copy of that page only
 base_page_of_a_huge_one_is_copied() {
 	local off
 
@@ -105,8 +105,8 @@ base_page_of_a_huge_one_is_copied() {
 	same_in_both g
 }
 
-# One file has as a huge page what the other one has in small ones, whoever was
-# first; and what remains of that when one of them is gone
+# One file has a huge page where the other has small ones, whichever file was
+# first; and one of the files goes away
 pages_of_two_sizes() {
 	local who
 
@@ -213,7 +213,7 @@ copy_that_cannot_be_made() {
 	"$DT" mcheck "$MNT/f" 1 2M 2M
 }
 
-# What is written as a whole need not be readable
+# A page that is written as a whole need not be readable
 bad_page_is_overwritten() {
 	two_files
 	bad_block f 256
@@ -242,6 +242,8 @@ page_is_bad_when_read() {
 	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
 	trap 'rmmod daxtest_badread' EXIT
 	two_files
+	# e is equal and not the same
+	cp --reflink=never "$MNT/f" "$MNT/e"
 	pfn=$(pfn_of f 256)
 	mark
 	modprobe daxtest_badread pfn="$pfn"
@@ -261,9 +263,6 @@ page_is_bad_when_read() {
 	retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
 	rmmod daxtest_badread
 
-	# e is equal and not the same
-	xfs_io -fc 'truncate 12m' "$MNT/e"
-	cp --reflink=never "$MNT/f" "$MNT/e" || :
 	pfn=$(pfn_of g 768)
 	mark
 	modprobe daxtest_badread pfn="$pfn"
@@ -367,7 +366,8 @@ write_that_ends_in_a_page() {
 	cmp -n 20000 -i 0:100 "$MNT/f" "$MNT/g"
 }
 
-# What a write copies is on the medium after it, as what it writes is
+# Data that a write copies is on the medium after it, as the data that it writes
+# is
 copies_are_written_back() {
 	two_files
 	store "/sys/block/$PMEM/dax/write_cache" 1
@@ -380,7 +380,8 @@ copies_are_written_back() {
 	in_both fill g 2 2M 4K
 	is "" traced flush
 	is OK "$DT" fallocate zero "$MNT/g" $((3 * M + 1024)) 1024
-	"$DT" fallocate zero "$T/g" $((3 * M + 1024)) 1024
+	# tmpfs cannot do that
+	xfs_io -c "pwrite -q -S 0 $((3 * M + 1024)) 1024" "$T/g"
 	is "size=1024 size=1024 size=2048" traced flush
 	trace_again
 	xfs_io -c 'funshare 4m 64k' "$MNT/g"
@@ -391,8 +392,8 @@ copies_are_written_back() {
 	same_in_both f g
 }
 
-# What two files have changes its owner, and whoever has mapped some of it sees
-# the other file's
+# The data of two files changes its owner, and mappings see the data of the
+# other file
 files_that_swap() {
 	xfs
 	in_both_new p 11

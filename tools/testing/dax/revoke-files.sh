@@ -87,7 +87,7 @@ open_fd_of_a_deleted_device() {
 	stop h
 }
 
-# What somebody had set for a device is not for the next one of its name
+# A setting of a device does not count for the next one of its name
 write_cache_of_a_new_device() {
 	local second file default
 

@@ -180,8 +180,8 @@ holder_hears_it_once() {
 	is OK probe put 0
 }
 
-# Whoever comes late with its put, when another driver has the device, neither
-# disturbs that one nor silences the next holder
+# A late put, when another driver has the device, neither disturbs that driver
+# nor silences the next holder
 late_put_and_the_next_holder() {
 	mode "$DEV" famfs
 	is OK probe get 0 "$(devt)"
@@ -221,7 +221,7 @@ late_put_beside_the_next_holder() {
 	is OK probe put 1
 }
 
-# What an administrator can see of it
+# The events that an administrator can see
 tracepoints() {
 	local tr=/sys/kernel/tracing
 

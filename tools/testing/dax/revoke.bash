@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the scripts share in which the device goes away under a filesystem
+# Helpers of the scripts in which the device goes away under a filesystem
 
 # shellcheck disable=SC2034
 TEST_TIMEOUT=${TEST_TIMEOUT:-600}

@@ -93,7 +93,7 @@ base_pages() {
 	back
 }
 
-# What the host holds in a cache of its own is not safe with us
+# Data that the host holds in a cache of its own is not safe after fsync(2)
 memory_that_needs_a_command() {
 	local ns
 
@@ -132,7 +132,7 @@ write_cache() {
 	is 0 cat "$BUS/devices/$DEV/write_cache"
 }
 
-# What is written back: files as the filesystem has them, and memory
+# Count what is written back: files as the filesystem has them, and memory
 watch_flushing() {
 	# shellcheck disable=SC2016
 	trace_start fs_dax/dax_writeback_one \

@@ -210,8 +210,8 @@ creator() {
 	done
 }
 
-# It comes back with one device of all its memory, if the creator is not there
-# first. kmem would take that at once.
+# The region comes back with one device of all its memory, unless the creator is
+# faster. kmem would take that device at once.
 reload_region() {
 	local old
 

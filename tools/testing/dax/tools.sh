@@ -45,7 +45,7 @@ change() {
 	daxctl reconfigure-device --mode=devdax "$1"
 }
 
-# It is everybody's
+# Several tools use one device
 fight() {
 	daxctl reconfigure-device --mode=famfs "$DEV"
 	daxctl disable-device "$DEV"

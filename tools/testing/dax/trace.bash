@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the kernel does during a test: which of its functions it calls, and what
-# with. To be sourced after lib.sh.
+# Trace the kernel during a test: the functions that it calls, and their
+# arguments. To be sourced after lib.sh.
 
 TRACEFS=/sys/kernel/tracing
 TRACE=$TRACEFS/instances/daxtest

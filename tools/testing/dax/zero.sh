@@ -49,7 +49,8 @@ too_many_pages() {
 	is ERANGE probe zero "$DEVT" 1 0xffffffffffffffff
 }
 
-# What zeroing comes to: calls of the driver, and memsets, each of them flushed
+# Count the work of zeroing: calls of the driver, and memsets, each of them
+# flushed
 watch_zeroing() {
 	# shellcheck disable=SC2016
 	trace_start 'zero dax_zero_page_range nr=$arg3:u64' \

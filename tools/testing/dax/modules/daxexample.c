@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The least that a filesystem on a dax device in famfs mode has to do. It has one
- * file, "memory", which is all of the device.
+ * The least that a filesystem on a dax device in famfs mode has to do. The
+ * filesystem has one file, "memory", which is all of the device.
  *
  * An example for authors: Documentation/driver-api/dax-famfs-mode.rst shows it,
  * and example.sh mounts it.
@@ -26,7 +26,7 @@ struct example {
 	bool lost;
 };
 
-/* Where the file is: the offset on the device is the offset in the file. */
+/* Map the file: the offset on the device is the offset in the file. */
 static int example_iomap_begin(struct inode *inode, loff_t pos, loff_t len,
 			       unsigned int flags, struct iomap *iomap,
 			       struct iomap *srcmap)
@@ -142,8 +142,8 @@ static const struct address_space_operations example_aops = {
 };
 
 /*
- * A memory error, or the end of the device. The latter comes once. The claim is
- * lost then, and stays until fs_put_dax() all the same.
+ * A memory error, or the end of the device. The latter comes once. Then the
+ * claim is lost, but has to be put by fs_put_dax() all the same.
  */
 static int example_notify_failure(struct dax_device *dax_dev, u64 offset,
 				  u64 len, int mf_flags)
@@ -155,7 +155,7 @@ static int example_notify_failure(struct dax_device *dax_dev, u64 offset,
 					 offset >> PAGE_SHIFT,
 					 DIV_ROUND_UP(len, PAGE_SIZE), mf_flags);
 
-	/* no new mappings first, so that none comes after the old ones went */
+	/* refuse new mappings first, before the old ones are taken back */
 	WRITE_ONCE(ex->lost, true);
 	dax_unmap_super(ex->sb);
 	return 0;
@@ -242,7 +242,7 @@ static int example_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_blocksize = PAGE_SIZE;
 	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_op = &example_super_ops;
-	/* fsync(2) writes back only what has a backing device that can */
+	/* fsync(2) writes back only if the backing device says that it can */
 	rc = super_setup_bdi(sb);
 	if (rc)
 		return rc;

@@ -3,8 +3,8 @@
  * daxtest_badread - a page that turns out to be bad when the kernel reads it
  *
  * The copies that survive a machine check do not get further than the page with
- * the number in the parameter "pfn". There is no error, so whatever else reads
- * the page finds nothing wrong with it.
+ * the number in the parameter "pfn". There is no real error, so all other reads
+ * of the page work.
  */
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -18,7 +18,7 @@ static unsigned int tries;
 module_param(tries, uint, 0400);
 MODULE_PARM_DESC(tries, "how often that was tried");
 
-/* What a copy from the page leaves undone; 1 if it is not one */
+/* Note how much a copy from the page leaves undone; skip all other copies */
 static int bad_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	unsigned long src = regs_get_kernel_argument(regs, 1);

@@ -23,7 +23,7 @@
 #include <linux/uio.h>
 #include "daxtest.h"
 
-/* A would-be filesystem. It is freed as soon as it has put its device. */
+/* A would-be filesystem, which is freed as soon as it has put its device. */
 #define DTP_MAGIC	0x6461787072ULL
 
 struct dtp_holder {
@@ -57,7 +57,9 @@ static struct dtp_holder *dtp_alloc(struct dax_device *dax_dev)
 	return holder;
 }
 
-/* For whoever still notifies it. The allocator knows of no earlier owner. */
+/*
+ * Overwrite the holder before it is freed, so that a late notification shows.
+ */
 static void dtp_free(struct dtp_holder *holder)
 {
 	if (holder)
@@ -218,7 +220,7 @@ static int dtp_access(struct dax_device *dax_dev, struct daxtest_probe *p)
 	return 0;
 }
 
-/* Within a read section, which is not what this is about */
+/* Calls in a read section, as the cost of that is not measured */
 static int dtp_bench(struct dax_device *dax_dev, struct daxtest_probe *p)
 {
 	u64 i = 0, start = ktime_get_ns();
@@ -322,7 +324,7 @@ static void dtp_check_page(struct daxtest_probe *p, const struct page *page)
 	}
 	if (page_pgmap(page)->type != MEMORY_DEVICE_FS_DAX)
 		p->out[DAXTEST_PG_NOT_FSDAX]++;
-	/* What the other words of a tail page mean is the folio's business */
+	/* the other words of a tail page belong to the folio */
 	if (PageCompound(page))
 		p->out[DAXTEST_PG_LARGE]++;
 	else if (page_ref_count(page))
@@ -367,10 +369,10 @@ static int dtp_pages(struct daxtest_probe *p)
 }
 
 /*
- * One task that is to be held up where an unbind must not overtake it. The
- * probe sends it through a function of ours, which sleeps, and then calls what
- * the task was about to call. It does so once, so the function proper can be
- * called by its name.
+ * A task that is to be held up where an unbind must not overtake it. The probe
+ * sends it through a function of ours, which sleeps, and then calls what the
+ * task was about to call. The detour is taken once, so the function proper can
+ * be called by its name.
  */
 static DEFINE_MUTEX(dtp_stall_lock);
 static struct {
@@ -469,7 +471,7 @@ static int dtp_divert(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(dtp_divert);
 
-/* What is armed is no more, and who is held up goes on */
+/* Disarm the probe, and let the task that is held up go on */
 static void dtp_stall_end(void)
 {
 	lockdep_assert_held(&dtp_stall_lock);

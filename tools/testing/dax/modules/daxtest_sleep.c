@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * daxtest_sleep: a device that does not want to sleep, when all others are asked
+ * daxtest_sleep: a device that refuses to sleep when all others have agreed
  *
- * So it can be tested in any guest that nothing keeps a system from suspending:
- * all tasks are frozen by then, and the lock of each device has been taken.
- * "echo freeze >/sys/power/state" ends with EBUSY. Devices that do suspend would
- * have to be woken, and virtio's serial ports are not what they were after that.
+ * The device lets a test in any guest show that nothing keeps a system from
+ * suspending: all tasks are frozen by then, and the lock of each device has
+ * been taken. "echo freeze >/sys/power/state" ends with EBUSY. Devices that do
+ * suspend would have to be woken, and virtio's serial ports are not what they
+ * were after that.
  */
 #include <linux/module.h>
 #include <linux/platform_device.h>

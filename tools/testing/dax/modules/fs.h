@@ -9,7 +9,7 @@
 #include <linux/rwsem.h>
 #include "daxtest.h"
 
-/* What a mount does when it is told that a device goes away */
+/* Reaction of a mount to the removal of a device */
 enum dt_revoke {
 	DT_REVOKE_CAREFUL,	/* as a filesystem should */
 	DT_REVOKE_IGNORE,	/* nothing, and says so */
@@ -17,7 +17,7 @@ enum dt_revoke {
 	DT_REVOKE_DELAY,	/* careful, but slow */
 };
 
-/* What it does when it is told of a memory error */
+/* Reaction of a mount to a memory error */
 enum dt_mf {
 	DT_MF_HANDLE,
 	DT_MF_IGNORE0,

@@ -316,8 +316,8 @@ static int dt_grow(struct inode *inode, loff_t size)
 }
 
 /*
- * Entries are of up to PMD_SIZE, and can only go as a whole: also that one
- * goes which holds the new end, hence the write back.
+ * Entries are of up to PMD_SIZE, and can only go as a whole: the entry that
+ * holds the new end goes as well, hence the write back.
  */
 static int dt_shrink(struct inode *inode, loff_t size)
 {

@@ -4,9 +4,9 @@
  *
  *	mount -t daxtest [-o daxdev=/dev/daxX.Y,...] /dev/daxX.Y dir
  *
- * It is what a real filesystem on such devices has to be, as small as it can
- * be, and can be told to misbehave. Its tree lives in memory and ends with
- * the mount; the data lives where the layouts of the files say.
+ * This filesystem does all that a real one on such devices has to do, is as
+ * small as possible, and can be told to misbehave. Its tree lives in memory and
+ * ends with the mount; the data lives where the layouts of the files say.
  *
  * Options:
  *  daxdev=NAME	one more device; may be given again
