@@ -104,7 +104,7 @@ started() {
 fatal='BUG: |Oops|general protection|Kernel panic|kernel BUG at|still running after|is not what it was'
 splat() {
 	awk '
-	/WARNING: [^ ]* at / { sub(/.*WARNING: [^ ]* at /, "WARNING at "); sub(/[+,].*/, ""); warning = warning ? warning : $0 }
+	/WARNING: ([^ ]* )?at / { sub(/.*WARNING: ([^ ]* )?at /, "WARNING at "); sub(/[+,].*/, ""); warning = warning ? warning : $0 }
 	/INFO: task .* blocked for/ { blocked = "a task is blocked" }
 	bug == "" && /BUG: |kernel BUG at |general protection fault/ {
 		bug = $0
