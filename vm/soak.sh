@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Each suite of vm/suites.soak once, with stress tests of such a length that all
-# of it takes about so many minutes, not counting what there is to build; then
-# what the stress tests counted, summed over the suites.
+# Each suite of vm/suites.soak once, with stress tests of such a length that these
+# take about so many minutes, not counting what there is to build, nor a thousand
+# rounds with pins; then what the stress tests counted, summed over the suites.
 #
 # usage: vm/soak.sh [MINUTES]	(default: 30)
 
@@ -20,7 +20,8 @@ mapfile -t suites < <(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table")
 [ ${#suites[@]} -gt 0 ] || die "vm/suites.soak names no suites"
 scratch
 
-secs=$((minutes * 60 / ${#suites[@]} - OTHER))
+stress=$(awk '!/^#/ && /@SECS@/' "$table" | wc -l)
+secs=$((minutes * 60 / stress - OTHER))
 [ $secs -ge 60 ] || secs=60
 # it may take five rounds until everything has happened once
 limit=$((5 * (secs + 90) + 5 * OTHER))
