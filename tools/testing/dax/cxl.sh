@@ -285,11 +285,7 @@ under_a_mount() {
 		# who has the memory now has nothing to do with it
 		whole
 		is free holder
-		mode "$DEV" famfs
-		mode "$DEV" devdax
-		"$DT" mfill "/dev/$DEV" 7 0 16M
-		tell h w
-		is 'BUS_ADRERR *' echo "$HEARD"
+		new_owner_is_safe h
 		stop h
 		stop a
 		nothing_works_any_more

@@ -55,11 +55,7 @@ removed_with() {
 		parent bind "$1"
 		retry test -e "$BUS/devices/$DEV"
 		resize "$DEV" "$SIZE"
-		mode "$DEV" famfs
-		mode "$DEV" devdax
-		"$DT" mfill "/dev/$DEV" 7 0 16M
-		tell h w
-		is 'BUS_ADRERR *' echo "$HEARD"
+		new_owner_is_safe h
 		stop h
 		nothing_works_any_more
 		umount "$MNT"

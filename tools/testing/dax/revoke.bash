@@ -51,3 +51,13 @@ nothing_works_any_more() {
 
 # the filesystem has heard of it
 told() { [ "$(stat_of pre_remove)" = 1 ]; }
+
+# new_owner_is_safe NAME: the program with that name has $DEV mapped from before
+# it was taken away, and writes nothing to what the next owner fills it with, 7
+new_owner_is_safe() {
+	mode "$DEV" famfs
+	mode "$DEV" devdax
+	"$DT" mfill "/dev/$DEV" 7 0 16M
+	tell "$1" w
+	is 'BUS_ADRERR *' echo "$HEARD"
+}
