@@ -3,15 +3,19 @@
 # head. README.md has the variables.
 
 export KERNEL_SRC FSDEV_CACHE FSDEV_MIRROR FSDEV_ACCEL FSDEV_BOOT_LIMIT JOBS
+export XFSTESTS XFSTESTS_ARGS XFSTESTS_FS XFSTESTS_LIMIT
 
 help:
 	@echo 'make demo               famfs mode of a dax device, shown in a guest'
 	@echo 'make test               all tests (SUITES="name..." for some)'
-	@echo 'make test-all           those, and the ones that take long'
+	@echo 'make test-all           those, and the ones that take long (XFSTESTS=dir: and that'
+	@echo '                        build of xfstests, beside the base; XFSTESTS_ARGS="-g quick")'
 	@echo 'make soak               the stress tests, for long (MINUTES=30)'
 	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
 	@echo 'make prove              what mainline fails at and the series does not (README=y writes it down)'
 	@echo 'make check              checkpatch, sparse and the like; each patch compiles'
+	@echo 'make coverage           lines and branches of the series that the tests execute'
+	@echo 'make mutate             breaks the series in many small ways, and the tests notice (ONLY=pattern)'
 	@echo 'make tree DEST=dir      a git tree of the kernel with the series on it'
 	@echo 'make series DEST=dir    the series as mails, for git am'
 	@echo 'make refresh TREE=dir   take the commits of such a tree back into patches/'
@@ -30,6 +34,7 @@ test:
 
 test-all: test
 	@vm/test.sh -f vm/suites.more
+	@$(if $(XFSTESTS),vm/xfstests.sh)
 
 soak:
 	@vm/soak.sh $(MINUTES)
@@ -39,6 +44,12 @@ bench:
 
 prove:
 	@vm/prove.sh $(if $(README),-r)
+
+coverage:
+	@vm/coverage.sh $(SUITES)
+
+mutate:
+	@vm/mutate.sh $(if $(ONLY),'$(ONLY)')
 
 check:
 	@scripts/check.sh
@@ -64,4 +75,4 @@ update:
 clean:
 	@scripts/clean.sh
 
-.PHONY: help demo test test-all soak bench prove check tree series refresh shell update clean
+.PHONY: help demo test test-all soak bench prove coverage mutate check tree series refresh shell update clean

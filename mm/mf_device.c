@@ -48,8 +48,10 @@
 
 /* The state of each bad page, by page frame number. */
 static DEFINE_XARRAY(mf_dev_pages);
+/* The pages that had no driver when they went away, until the next one asks. */
+static DEFINE_XARRAY(mf_dev_left);
 /*
- * Protects the states, and the flags and the direct map of these pages.
+ * Protects both, and the flags and the direct map of the pages.
  * Allocations under this lock do no I/O, because reclaim may have to write to
  * such a page.
  */
@@ -139,7 +141,10 @@ EXPORT_SYMBOL_IF_KUNIT(mf_dev_count);
  * @page: a page that is in the record of its driver
  *
  * Context: process context, sleeps; under the lock under which the driver heals
- * pages, so that the page is not healed meanwhile.
+ * pages, so that the page is not healed meanwhile. From memory_failure(), which
+ * handles one error at a time, or while nobody uses the memory: otherwise the
+ * handler of an earlier error might hide the page, and has waited too early for
+ * those who find it good.
  */
 void mf_dev_mark_page(struct page *page)
 {
@@ -189,9 +194,9 @@ EXPORT_SYMBOL_GPL(mf_dev_begin_heal);
 /**
  * mf_dev_end_heal() - say whether a page that was written is good
  * @page: the page, after mf_dev_begin_heal()
- * @good: whether the page is good, and has left the record. A bad page leaves
- *	the direct map again, unless memory_failure() is about to hide it, or
- *	its error is simulated.
+ * @good: whether the page is good, and has left the record. A bad page is as it
+ *	was before: if it was not hidden, its error is simulated, or somebody is
+ *	about to wait for its readers, and to hide it.
  *
  * Context: process context, sleeps; under the lock of the driver.
  */
@@ -211,10 +216,7 @@ void mf_dev_end_heal(struct page *page, bool good)
 	}
 
 	mf_dev_set_state(pfn, state & ~MF_DEV_HEALING);
-	mf_dev_count_locked(pfn);
-	mf_dev_flag(page, true);
-	/* else memory_failure() hides it soon, or the error is simulated */
-	if ((state & (MF_DEV_MARKED | MF_DEV_HIDDEN)) != MF_DEV_MARKED)
+	if (state & MF_DEV_HIDDEN)
 		mf_dev_hide_locked(pfn);
 }
 EXPORT_SYMBOL_GPL(mf_dev_end_heal);
@@ -274,6 +276,51 @@ void mf_dev_forget(unsigned long start, unsigned long nr_pages)
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(mf_dev_forget);
+
+/**
+ * mf_dev_leave() - device memory without a driver goes away
+ * @start: its first page frame number
+ * @nr_pages: how many there are
+ *
+ * No driver has a record of the pages that are marked: mf_dev_take_left() tells
+ * the next driver of the memory. Called before mf_dev_forget().
+ *
+ * Context: process context, sleeps.
+ */
+void mf_dev_leave(unsigned long start, unsigned long nr_pages)
+{
+	unsigned long pfn;
+	void *entry;
+
+	guard(mf_dev)();
+	xa_for_each_range(&mf_dev_pages, pfn, entry, start,
+			  start + nr_pages - 1)
+		if (xa_to_value(entry) & MF_DEV_MARKED)
+			xa_store(&mf_dev_left, pfn, xa_mk_value(1),
+				 GFP_KERNEL | __GFP_NOFAIL);
+}
+EXPORT_SYMBOL_IF_KUNIT(mf_dev_leave);
+
+/**
+ * mf_dev_take_left() - find a page that went bad while the memory had no driver
+ * @pfn: page frame number to begin with; set to that of the page
+ * @last: last page frame number
+ *
+ * For drivers that probe: the caller records the page, and asks for more. Each
+ * page is found once.
+ *
+ * Context: process context, sleeps.
+ * Return: false if there is none.
+ */
+bool mf_dev_take_left(unsigned long *pfn, unsigned long last)
+{
+	guard(mf_dev)();
+	if (!xa_find(&mf_dev_left, pfn, last, XA_PRESENT))
+		return false;
+	xa_erase(&mf_dev_left, *pfn);
+	return true;
+}
+EXPORT_SYMBOL_GPL(mf_dev_take_left);
 
 /**
  * memory_failure_hide() - take a bad page out of the direct map

@@ -62,7 +62,8 @@ core_param(memremap_pin_timeout, pin_timeout, uint, 0644);
 
 /**
  * struct pgmap_use - the uses of the pages of a pgmap
- * @nr_used: chunks in use, and one more until memunmap_pages()
+ * @nr_used: chunks in use, and one more until memunmap_pages(), and while the
+ *	memory is taken from its driver to be parked
  * @draining: the driver lets go of the memory
  * @empty: nothing was in use any more when the driver looked
  * @idle: completed when @nr_used is zero
@@ -393,6 +394,10 @@ static bool pgmap_wait_idle(struct pgmap_use *use)
 
 	for (;;) {
 		dax_evict_pgmap(&use->pgmap, false);
+		if (trace_pgmap_wait_enabled() && !told &&
+		    !completion_done(&use->idle))
+			trace_pgmap_wait(&use->pgmap.ranges[0], use->name,
+					 pgmap_nr_pinned(&use->pgmap));
 		left = clamp((long)(end - jiffies), 0L, (long)PGMAP_EVICT_INTERVAL);
 		if (wait_for_completion_timeout(&use->idle, left))
 			return true;
@@ -432,8 +437,8 @@ static void pgmap_orphan_pinned(struct pgmap_use *use)
 			return;
 		schedule_timeout_uninterruptible(HZ / 10);
 	}
-	pr_warn("memremap: %s: pinned folios stay in files, as remount or unmount has locked the filesystem\n",
-		use->name);
+	pr_warn("memremap: %s: %lu pinned folios stay in files, as a remount or unmount has locked the filesystem: end the processes that have the folios\n",
+		use->name, pgmap_nr_pinned(pgmap));
 }
 
 /* On return nothing is in use, or only pinned folios that are in no file. */
@@ -478,7 +483,7 @@ void memremap_drain_pages(struct dev_pagemap *pgmap)
 	pgmap->mapped->dax_dev = pgmap->dax_dev;
 	pgmap_empty(to_pgmap_use(pgmap->mapped));
 }
-EXPORT_SYMBOL_GPL(memremap_drain_pages);
+EXPORT_SYMBOL_FOR_MODULES(memremap_drain_pages, "nd_pmem");
 
 /**
  * pgmap_drain() - wait until nobody uses the pages of a pgmap, or park it
@@ -500,18 +505,23 @@ bool pgmap_drain(struct dev_pagemap *pgmap)
 	if (use->empty)
 		return true;
 
-	nr_pinned = pgmap_nr_pinned(pgmap);
-	guard(mutex)(&pgmap_park_lock);
-	if (try_wait_for_completion(&use->idle))
+	/* keep the memory, or be sure that pgmap_reap() says that it is idle */
+	if (!atomic_long_inc_not_zero(&use->nr_used)) {
+		wait_for_completion(&use->idle);
 		return true;
+	}
+	nr_pinned = pgmap_nr_pinned(pgmap);
 	use->since = ktime_get_boottime_seconds();
+	scoped_guard(mutex, &pgmap_park_lock)
+		list_add_tail(&use->parked, &pgmap_parked_list);
+	/* waits for references, so without a lock that others want */
 	pgmap_disown(pgmap, &pgmap_parked_ops);
 	trace_pgmap_park(&pgmap->ranges[0], use->name, nr_pinned);
-	pr_warn("memremap: [mem %#llx-%#llx] of %s is parked: %lu folios are pinned still after %u s. It can be used again when the last pin is gone, see /sys/kernel/mm/parked_memory\n",
+	pr_warn("memremap: [mem %#llx-%#llx] of %s is parked: %lu folios are pinned still after %u s. The memory can be used again when the last pin is gone, see /sys/kernel/mm/parked_memory\n",
 		pgmap->ranges[0].start, pgmap->ranges[pgmap->nr_range - 1].end,
 		use->name, nr_pinned, READ_ONCE(pin_timeout));
-	list_add_tail(&use->parked, &pgmap_parked_list);
 	pgmap_notify_parked();
+	pgmap_put_use(use);
 	return false;
 }
 

@@ -8,11 +8,17 @@
 # usage: scripts/check.sh [CHECK]...	(default: all)
 #
 #   CHECK	shell complaints models series refresh files checkpatch doc htmldocs sparse
-#		cocci nvdimm steps configs
+#		cocci nvdimm steps configs boots
+#
+# "boots" builds a kernel from each commit that changes drivers/dax/fsdev.c, boots
+# it, and puts a device through the modes, with a mount and data in famfs mode
+# each time. The tests are those of the last commit; what an early one lacks for
+# them is in vm/mainline-compat.h. From the environment: BOOTS, a pattern for the
+# titles of the commits to boot (default: *, all of them).
 
 . "$(dirname "$0")/lib.sh"
 
-checks="shell complaints models series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs"
+checks="shell complaints models series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs boots"
 for c; do
 	case " $checks " in
 	*" $c "*) ;;
@@ -135,8 +141,9 @@ check_files() {
 # for C, user space for the kernel, a macro before a definition, programs
 # without a suffix for sources, the guards of a lock, flags of pages, a function
 # as an argument, and a structure as one; stubs and flags that are written as those
-# beside them are; how xfs is written; and commits that mainline has,
-# and our tree, which begins with a release, has not.
+# beside them are; prototypes in the KUnit tests of what the core shows to them
+# only; a message that is aligned as its neighbours are; how xfs is written; and
+# commits that mainline has, and our tree, which begins with a release, has not.
 known_better() {
 	awk -v RS= '
 	/^CHECK:.*FILE: [^ ]*\/(trace|trace\/events\/[a-z]*)\.h:/ { next }
@@ -146,6 +153,8 @@ known_better() {
 	/^CHECK:(OPEN_ENDED_LINE|PARENTHESIS_ALIGNMENT):.*FILE: fs\/xfs\// { next }
 	/^WARNING:(VOLATILE|PREFER_DEFINED_ATTRIBUTE_MACRO):.*FILE: tools\/testing\/dax\/[^\/]*\.c:/ { next }
 	/^WARNING:AVOID_EXTERNS:.*\n\+VISIBLE_IF_KUNIT / { next }
+	/^WARNING:AVOID_EXTERNS:.*FILE: drivers\/dax\/tests\// { next }
+	/^CHECK:PARENTHESIS_ALIGNMENT:.*FILE: drivers\/dax\/device\.c:.*\tdev_info_ratelimited\(/ { next }
 	/^WARNING:SUSPECT_COMMA_SEMICOLON:.*\n\+[ 	]*_T->/ { next }
 	/^CHECK:CAMELCASE:.*<__ClearPage/ { next }
 	/^CHECK:BIT_MACRO:.*\n\+#define PGMAP_/ { next }
@@ -341,22 +350,39 @@ check_nvdimm() {
 	! grep -E 'warning:|WARNING:' "$logs/nvdimm.all"
 }
 
-# After each patch, what it concerns compiles without a warning, and no object
-# wants a dax function that is not there (yet, or any more).
+# concerned: what the patches touch, as targets of make: the folders of drivers
+# and filesystems, which use the headers that change, and objects elsewhere
+concerned() {
+	echo fs/ext4/	# uses dax, and is not changed
+	git -C "$WORK_TREE" log --format= --name-only --no-renames "$base..HEAD" -- '*.c' '*.h' | sed -nE '
+		# of another architecture, or built by other checks
+		/^(drivers\/s390|include|tools)\//d
+		s,^((drivers|fs)/[^/]*/).*,\1,p
+		t
+		s,\.c$,.o,p' | sort -u
+}
+
+# After each patch, what the series concerns compiles without a warning, and no
+# object wants a dax function that is not there (yet, or any more).
 check_steps() {
 	local n=0 p tree=$CACHE/trees/steps/src obj=$CACHE/trees/steps/obj log=$logs/steps rc=0 missing
-	local targets=(drivers/dax/ drivers/md/ drivers/nvdimm/ fs/dax.o fs/ext4/ fs/fuse/ fs/xfs/ mm/memory-failure.o)
+	local t all=() targets=()
+	mapfile -t all < <(concerned)
 	rm -rf "$obj"
 	for p in base "$TOP"/patches/[0-9]*.patch; do
 		say "  ${p##*/}"
 		"$TOP/scripts/tree.sh" --internal "$tree" "$n" || return 1
 		n=$((n + 1))
+		targets=()
+		for t in "${all[@]}"; do
+			if [ -e "$tree/${t%.o}.c" ] || [ -d "$tree/$t" ]; then targets+=("$t"); fi
+		done
 		configure "$tree" "$obj" &&
 		compile "$tree" "$obj" "$log.prepare" modules_prepare &&
 		compile "$tree" "$obj" "$log.all" W=1 "${targets[@]}" || { echo "with ${p##*/}"; return 1; }
 		grep -E 'warning:|error:' "$log.all" >"$log.ours" || :
 		[ "$p" != base ] || cp "$log.ours" "$log.base"
-		missing=$(cd "$obj" && find drivers fs mm -name '*.o' -exec nm -A {} + 2>/dev/null | awk '
+		missing=$(cd "$obj" && find arch block drivers fs mm -name '*.o' -exec nm -A {} + 2>/dev/null | awk '
 			$NF !~ /dax/ || $NF ~ /cxl/ { next }
 			$(NF - 1) == "U" { wanted[$NF] = $1; next }
 			{ have[$NF] }
@@ -381,6 +407,56 @@ check_configs() {
 		compile "$WORK_TREE" "$obj" "$logs/configs.all" vmlinux modules || { echo "with $c"; rc=1; continue; }
 		if grep -E 'warning:|WARNING:' "$logs/configs.all"; then echo "with $c"; rc=1; fi
 	done
+	return $rc
+}
+
+# compat TREE: a header with what the modules of the tests need and TREE has not
+compat() {
+	local f header=$1/include/linux/dax.h has=()
+	for f in dax_dev_size dax_unmap_super; do
+		if grep -qw "$f" "$header"; then has+=("$f"); fi
+	done
+	echo '#if defined(__KERNEL__) && !defined(__ASSEMBLY__)'
+	printf '#include <linux/%s.h>\n' dax fs
+	# nobody calls these by such names
+	for f in "${has[@]}"; do echo "#define $f compat_$f"; done
+	cat "$TOP/vm/mainline-compat.h"
+	if grep -qF '(*name)' "$header"; then has+=(dax_holder_operations fs_dax_get); fi
+	for f in "${has[@]}"; do echo "#undef $f"; done
+	echo '#endif'
+}
+
+# boot N: the series as far as its patch N, through the modes of a device
+boot() {
+	local tree=$CACHE/trees/boots/src tests kernel name=boots-$1 mem env args
+	"$TOP/scripts/tree.sh" --internal "$tree" "$1" || return 1
+	tests=$("$TOP/vm/tests.sh" "$WORK_TREE") || return 1
+	compat "$tree" >"$SCRATCH/compat.h"
+	kernel=$(TEST_MODULES=$WORK_TREE/tools/testing/dax/modules TEST_HEADER=$SCRATCH/compat.h \
+		"$TOP/vm/kernel.sh" lean "$tree") || return 1
+	IFS=$'\t' read -r _ _ mem _ _ _ env args _ < <(grep '^modes	' "$TOP/vm/suites")
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$mem" -t 900 -n "$name" -a "$args" -- \
+		"${env//,/ } ONLY=mount_after_each_transition /tests/run-suite modes.sh" >"$logs/$name" 2>&1
+	if [ "$(grep -cE '^ok 1 -? ?mount after each transition' < <(tr -d '\r' <"$logs/$name"))" = 1 ] &&
+	   ! grep -qiE '^ok 1 .*# *skip' "$logs/$name"; then return 0; fi
+	tail -n 20 "$logs/$name"
+	return 1
+}
+
+# Famfs mode works with each commit that changes its driver.
+check_boots() {
+	local n=0 id title count=0 rc=0
+	"$TOP/vm/rootfs.sh" >/dev/null || return 1
+	while read -r id title; do
+		n=$((n + 1))
+		git -C "$WORK_TREE" diff-tree --quiet "$id~1" "$id" -- drivers/dax/fsdev.c && continue
+		# shellcheck disable=SC2053
+		[[ $title == ${BOOTS:-*} ]] || continue
+		say "  $title"
+		count=$((count + 1))
+		boot "$n" </dev/null || { echo "with $title"; rc=1; }
+	done < <(git -C "$WORK_TREE" log --reverse --format='%H %s' "$base..HEAD")
+	[ $count -gt 0 ] || { echo "no commit that changes the driver has a title like $BOOTS"; return 1; }
 	return $rc
 }
 

@@ -3,7 +3,7 @@
 # Installs the Debian packages that building and testing need, those that are
 # missing only.
 #
-# usage: scripts/deps.sh [build|guest|check]...	(default: build guest)
+# usage: scripts/deps.sh [build|guest|check|coverage]...	(default: build guest)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -22,8 +22,11 @@ packages() {
 	check)
 		echo "sparse coccinelle=spatch codespell shellcheck spin python3-ply= python3-git= python3-sphinx=sphinx-build"
 		;;
+	coverage)
+		echo "lcov"
+		;;
 	*)
-		die "no such set of packages: $1" "usage: $0 [build|guest|check]..."
+		die "no such set of packages: $1" "usage: $0 [build|guest|check|coverage]..."
 		;;
 	esac
 }

@@ -4,8 +4,9 @@
 #
 # usage: vm/kernel.sh FLAVOUR TREE [OUT]
 #
-#   FLAVOUR	lean (as in production), debug (lean and the run-time checkers) or
-#		kcsan (lean and the data race detector); see vm/config
+#   FLAVOUR	lean (as in production), debug (lean and the run-time checkers),
+#		kcsan (lean and the data race detector), gcov (lean, and it counts
+#		what is executed), ...; see vm/config
 #   TREE	the kernel source
 #   OUT		where the results go; default: a folder of the cache, named after
 #		TREE and FLAVOUR. Printed at the end.
@@ -124,7 +125,9 @@ fi
 
 # ---- kernel and modules
 
-run kernel make -C "$tree" O="$obj" CC="ccache gcc" -j"$JOBS" bzImage modules
+variables=()
+if [ -f "$TOP/vm/config/$flavour.make" ]; then mapfile -t variables <"$TOP/vm/config/$flavour.make"; fi
+run kernel make -C "$tree" O="$obj" CC="ccache gcc" -j"$JOBS" "${variables[@]}" bzImage modules
 root=$SCRATCH/root
 run "installing modules" make -C "$tree" O="$obj" INSTALL_MOD_PATH="$root" DEPMOD=true modules_install
 release=$(cat "$obj/include/config/kernel.release")

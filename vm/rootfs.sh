@@ -11,7 +11,7 @@
 packages=(
 	daxctl ndctl cxl kexec-tools kmod udev procps util-linux mount dmsetup		# the system
 	e2fsprogs xfsprogs erofs-utils fdisk				# filesystems
-	jq fio stress-ng strace libcap2-bin			# test tools
+	jq fio stress-ng strace libcap2-bin busybox		# test tools
 )
 
 # The init of the image: the real one comes with the tests (vm/guest/init),

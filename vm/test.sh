@@ -12,6 +12,9 @@
 #   -f FILE	the table (default: vm/suites)
 #   NAME	these suites only; "kunit", "hosts", "costs" and "reboot" are some
 #
+# From the environment: GCOV=DIR has lean suites run on the kernel that counts
+# what is executed, and leaves the counts in DIR/NAME.tar.
+#
 # A test that was skipped has failed, unless vm/skips names it and the reason.
 
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -148,8 +151,11 @@ suite() {
 }
 
 run_suite() {
-	local name=$1 kernel out rc log env='' cpus
+	local name=$1 kernel out rc log env='' cpus devices=$9
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
+	if [ -n "${GCOV:-}" ]; then
+		devices+=" -chardev file,id=gcov,path=$GCOV/$name.tar -device virtserialport,chardev=gcov,name=fsdev.gcov"
+	fi
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
 	out=$CACHE/logs/test-$name.out
 	log=$CACHE/logs/test-$name/console.log
@@ -160,7 +166,7 @@ run_suite() {
 	i) cpus=(-i) ;;
 	*) cpus=(-c "$4") ;;
 	esac
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$9" \
+	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$3" "${cpus[@]}" -t "$5" -a "$8" -q "$devices" \
 		-n "test-$name" -- \
 		"$env/tests/run-suite ${6//,/ }" 2>&1 | tee "$out" || rc=${PIPESTATUS[0]}
 	mkdir -p "${log%/*}"
@@ -290,6 +296,7 @@ while IFS=$'\t' read -r -u 3 name flavour mem cpus limit scripts env args device
 	*) continue ;;
 	esac
 	[ -n "$args" ] || die "$table: the line of $name has fewer than 8 columns"
+	if [ -n "${GCOV:-}" ] && [ "$flavour" = lean ]; then flavour=gcov; fi
 	start_and_wait "$TOP/vm/kernel.sh" "$flavour" "$WORK_TREE" >/dev/null
 	while [ "$(jobs -rp | wc -l)" -ge $guests ]; do wait -n || :; done
 	started+=("$name")

@@ -30,11 +30,11 @@
  * whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
- * holder_name, dev, holder_kn, notifying, revoker and shared_sb. The holder is
- * never called under it, and of other locks only those of a wait queue and of
- * sysfs_notify_dirent() are taken. The count of notifications keeps the holder
- * alive while it is called: fs_put_dax() waits until no notification runs, and
- * so does kill_dax().
+ * holder_name, holder_lost, dev, holder_kn, notifying, revoker and shared_sb. The
+ * holder is never called under it, and of other locks only those of a wait queue
+ * and of sysfs_notify_dirent() are taken. The count of notifications keeps the
+ * holder alive while it is called: fs_put_dax() waits until no notification runs,
+ * and so does kill_dax().
  *
  * Operations take no lock: they test DAXDEV_ALIVE under dax_dev_read_lock() or
  * dax_read_lock(), and kill_dax() waits for them after it has cleared the flag.
@@ -64,6 +64,7 @@ static void dax_set_state(struct dax_device *dax_dev, enum dax_state state)
 {
 	lockdep_assert_held(&dax_dev->lock);
 
+	trace_dax_state(dax_dev, dax_dev->state, state);
 	dax_dev->state = state;
 	/* order earlier stores before the flag; pairs with dax_alive() */
 	smp_mb__before_atomic();
@@ -82,8 +83,11 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
 		dax_dev->holder_name[0] = '\0';
+		dax_dev->holder_lost = false;
 		WRITE_ONCE(dax_dev->shared_sb, NULL);
 	}
+	if (claim == DAX_CLAIM_LOST)
+		dax_dev->holder_lost = true;
 	/* leaving takes a moment: pollers are told when the claim is free */
 	if (dax_dev->holder_kn && claim != DAX_CLAIM_LEAVING)
 		sysfs_notify_dirent(dax_dev->holder_kn);
@@ -154,7 +158,7 @@ ssize_t dax_holder_emit(struct dax_device *dax_dev, bool parked, char *buf)
 	if (dax_dev->claim == DAX_CLAIM_FREE)
 		return sysfs_emit(buf, parked ? "parked\n" : "free\n");
 	return sysfs_emit(buf, "%s%s%s\n",
-			  dax_dev->claim == DAX_CLAIM_LOST ? "lost" : "held",
+			  dax_dev->holder_lost ? "lost" : "held",
 			  *name ? " " : "", name);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_holder_emit);
@@ -366,7 +370,7 @@ bool dax_claim_outstanding(struct dax_device *dax_dev)
 	guard(spinlock)(&dax_dev->lock);
 	return dax_dev->claim != DAX_CLAIM_FREE;
 }
-EXPORT_SYMBOL_GPL(dax_claim_outstanding);
+EXPORT_SYMBOL_FOR_MODULES(dax_claim_outstanding, "fsdev_dax,dax_claim_test");
 
 /**
  * dax_holder_notify_failure() - tell the holder of a failure
@@ -395,6 +399,7 @@ int dax_holder_notify_failure(struct dax_device *dax_dev, u64 off, u64 len,
 			return -EOPNOTSUPP;
 	}
 
+	trace_dax_notify_start(dax_dev, off, len, mf_flags);
 	rc = ops->notify_failure(dax_dev, off, len, mf_flags);
 	trace_dax_notify(dax_dev, off, len, mf_flags, rc);
 	dax_notify_end(dax_dev);
@@ -412,7 +417,7 @@ static void dax_warn_lost(struct dax_device *dax_dev)
 		dev = dax_dev->dev;
 		strscpy(name, dax_dev->holder_name);
 	}
-	/* the driver of a device on another bus can say more */
+	/* a device on another bus belongs to a disk, whose filesystem logs this */
 	if (dev)
 		dev_warn(dev, "taken away from %s: all access to its files fails now, unmount it before the device is bound to fsdev_dax again\n",
 			 *name ? name : "the filesystem that holds it");
@@ -444,6 +449,7 @@ static bool dax_revoke(struct dax_device *dax_dev)
 	if (!ops)
 		return true;
 
+	trace_dax_notify_start(dax_dev, 0, U64_MAX, MF_MEM_PRE_REMOVE);
 	rc = ops->notify_failure(dax_dev, 0, U64_MAX, MF_MEM_PRE_REMOVE);
 	trace_dax_notify(dax_dev, 0, U64_MAX, MF_MEM_PRE_REMOVE, rc);
 
@@ -459,8 +465,7 @@ static bool dax_revoke(struct dax_device *dax_dev)
  *
  * Revokes the claim, then waits for the notifications and the operations that
  * run. When kill_dax() returns, nothing uses the device, the holder is not
- * being called for it, and no page of it is mapped that was not in a file
- * before; but pages in files may still be mapped or pinned.
+ * being called for it, and only pages in files can still be mapped or pinned.
  *
  * Because alloc_dax() returns an ERR_PTR() on error, callers keep its result
  * in a local variable first, so that they never pass an error to kill_dax().

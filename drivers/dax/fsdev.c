@@ -129,12 +129,9 @@ static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
 	u64 offset;
 	int rc;
 
-	rc = dax_poison_add(dev_dax, pfn, nr_pages, &offset);
+	rc = dax_poison_failure(dev_dax, pfn, nr_pages, mf_flags, &offset);
 	if (rc)
-		return rc;
-
-	for (unsigned long i = 0; i < nr_pages; i++)
-		dax_poison_mark(dev_dax, pfn_to_page(pfn + i));
+		return min(rc, 0);
 	return mf_dax_failure(dev_dax->dax_dev, offset, pfn, nr_pages,
 			      mf_flags);
 }
@@ -155,6 +152,7 @@ static const struct file_operations fsdev_fops;
 static int fsdev_read_page(struct dax_device *dax_dev, loff_t pos, void *to,
 			   size_t len)
 {
+	unsigned long left;
 	void *kaddr;
 	long nr;
 
@@ -169,9 +167,13 @@ static int fsdev_read_page(struct dax_device *dax_dev, loff_t pos, void *to,
 		return -EIO;
 	if (nr < 0)
 		return nr;
-	if (copy_mc_to_kernel(to, kaddr + offset_in_page(pos), len))
-		return -EIO;
-	return 0;
+	kaddr += offset_in_page(pos);
+	left = copy_mc_to_kernel(to, kaddr, len);
+	if (!left)
+		return 0;
+	/* nobody else may have noticed the error */
+	memory_failure_queue(PHYS_PFN(virt_to_phys(kaddr + len - left)), 0);
+	return -EIO;
 }
 
 /*
@@ -231,11 +233,9 @@ static void fsdev_stop(void *data)
 	kill_dax(dev_dax->dax_dev);
 }
 
-static void fsdev_clear_ops(void *data)
+static void fsdev_drop_ops(void *dax_dev)
 {
-	struct dev_dax *dev_dax = data;
-
-	dax_set_ops(dev_dax->dax_dev, NULL);
+	dax_set_ops(dax_dev, NULL);
 }
 
 static int fsdev_probe(struct dev_dax *dev_dax)
@@ -250,7 +250,7 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 		return -EBUSY;
 	}
 	if (!dax_synchronous(dax_dev)) {
-		dev_warn(dev, "writes are only safe after a command to its host, which fsync(2) would not send: use devdax mode\n");
+		dev_warn(dev, "writes are only safe after a command to the host of the memory, which fsync(2) would not send: use devdax mode\n");
 		return -EOPNOTSUPP;
 	}
 
@@ -265,7 +265,7 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 		dev_warn(dev, "cannot set dax operations: %d\n", rc);
 		return rc;
 	}
-	rc = devm_add_action_or_reset(dev, fsdev_clear_ops, dev_dax);
+	rc = devm_add_action_or_reset(dev, fsdev_drop_ops, dax_dev);
 	if (rc)
 		return rc;
 

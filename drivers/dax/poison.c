@@ -21,23 +21,28 @@
  *	6. its users get a signal		1. the direct map has it again;
  *						   the medium forgets the error
  *
+ * Errors that the medium reports by itself, after a scrub for example, are only
+ * recorded at once. A work item takes the other steps, because they
+ * may have to wait for users of the page.
+ *
  * A fault looks at the count, then at the record, makes the page known as
  * mapped, and looks at the count again, with full barriers in between. Either
  * the fault sees a new count, or the error, which looks for mappings after it
  * has counted, sees the mapping. A flush leaves out the flagged pages that are
- * not in the direct map: a page is flagged before it leaves that, and has come
- * back when the flag goes.
+ * not in the direct map: a page is flagged before the page leaves the direct
+ * map, and has come back when the flag goes.
  *
  * Locking: dax_region::heal_lock is held from dax_poison_touch() to
  * dax_poison_heal(), so that no page is healed by two at once, one of whom
  * fails. An error does not wait for it. dax_region::poison_lock is what both
  * take to change any of 1 to 3; mm/mf_device.c has a lock of its own for the
  * direct map, which the page leaves when those who found it good have done with
- * it. A heal says in there which pages it is about,
- * and an error says there that it has come to one of them. Hence when a heal
- * ends, under the lock, it knows of each page whether an error came after it
- * began, and that page stays bad: the record never had it as good. An error
- * that comes after that finds a good page and goes its way from the start.
+ * it. A heal notes its pages in the region, under poison_lock, and an error in
+ * one of these pages shortens the heal (heal_good) under the same lock. Hence
+ * when a heal ends, under poison_lock, the heal knows of each page whether an
+ * error came after the heal began. Such a page stays bad: the record never had
+ * the page as good. An error that comes after the end of the heal finds a good
+ * page, and takes all steps from the first one on.
  * Between two holders of the lock, and but for pages that are being healed, the
  * record and the flag of a page say the same.
  *
@@ -68,7 +73,9 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 #include "dax-private.h"
+#include "trace.h"
 
 DEFINE_LOCK_GUARD_1(dax_poison, struct dax_region,
 		    mutex_lock(&_T->lock->poison_lock);
@@ -176,12 +183,16 @@ static ssize_t badblocks_store_device(struct device *dev,
 struct device_attribute dax_attr_badblocks =
 	__ATTR(badblocks, 0644, badblocks_show_device, badblocks_store_device);
 
+static void dax_poison_take_found(struct work_struct *work);
+
 /* Return: 0 or %-ENOMEM. */
 int dax_poison_init(struct dax_region *dax_region)
 {
 	mutex_init(&dax_region->heal_lock);
 	mutex_init(&dax_region->poison_lock);
 	xa_init(&dax_region->bb_more);
+	xa_init(&dax_region->bb_found);
+	INIT_DELAYED_WORK(&dax_region->found_work, dax_poison_take_found);
 	xa_init(&dax_region->bb_stuck);
 	return badblocks_init(&dax_region->bb, 1);
 }
@@ -190,6 +201,7 @@ EXPORT_SYMBOL_IF_KUNIT(dax_poison_init);
 void dax_poison_exit(struct dax_region *dax_region)
 {
 	xa_destroy(&dax_region->bb_stuck);
+	xa_destroy(&dax_region->bb_found);
 	xa_destroy(&dax_region->bb_more);
 	badblocks_exit(&dax_region->bb);
 }
@@ -200,7 +212,8 @@ void dax_poison_attach(struct dev_dax *dev_dax)
 {
 	dev_dax->bb_state = sysfs_get_dirent(dev_dax->dev.kobj.sd, "badblocks");
 	if (!dev_dax->bb_state)
-		dev_warn(&dev_dax->dev, "'badblocks' notification disabled\n");
+		dev_warn(&dev_dax->dev,
+			 "poll(2) of 'badblocks' will not tell of changes: read the attribute from time to time\n");
 }
 
 /* The device is gone from sysfs, and has no driver. */
@@ -228,18 +241,21 @@ static int dax_poison_reread(struct device *dev, void *data)
 	return 0;
 }
 
-/* The record is full: keep the other errors beside it. */
+/*
+ * The record is full: keep the other errors beside it. None may get lost, and
+ * only nodes of the tree are allocated.
+ */
 static void dax_poison_overflow(struct dax_region *dax_region,
 				unsigned long pfn, unsigned long nr_pages)
 {
 	struct xarray *more = &dax_region->bb_more;
 
 	dev_err_ratelimited(dax_region->dev,
-			    "more memory errors than badblocks can show\n");
+			    "the record of memory errors is full, %lu pages from pfn %#lx on are kept one by one: repair pages, or replace the memory\n",
+			    nr_pages, pfn);
 	for (unsigned long i = 0; i < nr_pages; i++)
-		if (xa_err(xa_store(more, pfn + i, xa_mk_value(1), GFP_KERNEL)))
-			dev_err(dax_region->dev,
-				"out of memory: bad pfn %#lx is not recorded\n", pfn + i);
+		xa_store(more, pfn + i, xa_mk_value(1),
+			 GFP_KERNEL | __GFP_NOFAIL);
 }
 
 /* The current heal ends before the first page with a new error. */
@@ -262,9 +278,20 @@ static void dax_poison_record(struct dax_region *dax_region, unsigned long pfn,
 
 	lockdep_assert_held(&dax_region->poison_lock);
 
+	trace_dax_poison(dax_region, pfn, nr_pages, true);
 	if (!badblocks_set(&dax_region->bb, sector, dax_sectors(nr_pages), 1))
 		dax_poison_overflow(dax_region, pfn, nr_pages);
 	dax_poison_interrupt(dax_region, pfn, nr_pages);
+}
+
+static bool dax_region_is_bad(struct dax_region *dax_region, unsigned long pfn)
+{
+	sector_t sector = (PFN_PHYS(pfn) - dax_region->res.start) >>
+			  SECTOR_SHIFT;
+	sector_t first, len;
+
+	return badblocks_check(&dax_region->bb, sector, PAGE_SECTORS, &first,
+			       &len) || xa_load(&dax_region->bb_more, pfn);
 }
 
 /**
@@ -272,7 +299,7 @@ static void dax_poison_record(struct dax_region *dax_region, unsigned long pfn,
  * @dax_region: the region
  * @bad: physical addresses; a page is bad if a byte of it is
  *
- * Pollers are not told, see dax_region_poison_changed().
+ * Nobody is told before dax_region_poison_changed().
  *
  * Context: process context, sleeps.
  */
@@ -280,21 +307,51 @@ void dax_region_poison_add(struct dax_region *dax_region,
 			   const struct range *bad)
 {
 	unsigned long pfn = PHYS_PFN(bad->start);
+	unsigned long end = PHYS_PFN(bad->end) + 1;
 
 	guard(dax_poison)(dax_region);
-	dax_poison_record(dax_region, pfn, PHYS_PFN(bad->end) - pfn + 1);
+	/* nobody has pages that are in the record, or somebody takes them away */
+	for (unsigned long i = pfn; i < end; i++)
+		if (!dax_region_is_bad(dax_region, i))
+			xa_store(&dax_region->bb_found, i, xa_mk_value(1),
+				 GFP_KERNEL | __GFP_NOFAIL);
+	dax_poison_record(dax_region, pfn, end - pfn);
 }
-EXPORT_SYMBOL_GPL(dax_region_poison_add);
+EXPORT_SYMBOL_FOR_MODULES(dax_region_poison_add, "dax_pmem,dax_poison_test");
+
+/*
+ * After a machine check the platform reports the error, and memory_failure()
+ * handles it, at about the same time. So the work item waits for a while, in
+ * jiffies.
+ */
+#define DAX_FOUND_DELAY	HZ
 
 /**
  * dax_region_poison_changed() - errors were added to a region that is in use
  * @dax_region: region whose parent device is locked and has its driver
+ *
+ * The pages are taken from their users by a work item, DAX_FOUND_DELAY later.
+ *
+ * Context: process context, sleeps.
  */
 void dax_region_poison_changed(struct dax_region *dax_region)
 {
 	device_for_each_child(dax_region->dev, NULL, dax_poison_reread);
+	queue_delayed_work(system_dfl_wq, &dax_region->found_work,
+			   DAX_FOUND_DELAY);
 }
-EXPORT_SYMBOL_GPL(dax_region_poison_changed);
+EXPORT_SYMBOL_FOR_MODULES(dax_region_poison_changed, "dax_pmem");
+
+/**
+ * dax_region_poison_stop() - the region goes away
+ * @dax_region: region that is not live any more
+ *
+ * Context: process context, waits for the handling of one page at most.
+ */
+void dax_region_poison_stop(struct dax_region *dax_region)
+{
+	cancel_delayed_work_sync(&dax_region->found_work);
+}
 
 /*
  * The medium remembers the error for the next user of the memory. A heal asks
@@ -314,8 +371,8 @@ VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
 					  unsigned long pfn);
 
 /*
- * Whether the device has struct pages just now. In tools/testing/nvdimm the
- * address belongs to other memory.
+ * Whether the device has struct pages just now. Those of parked memory are not
+ * the device's any more, and the handler for parked memory flags them.
  */
 VISIBLE_IF_KUNIT bool dax_poison_has_page(struct dev_dax *dev_dax,
 					  unsigned long pfn)
@@ -367,6 +424,71 @@ int dax_poison_add(struct dev_dax *dev_dax, unsigned long pfn,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dax_poison_add);
+
+/**
+ * dax_poison_failure() - record an error, unless it is in the record
+ * @dev_dax: device that a driver is bound to
+ * @pfn: first bad page frame
+ * @nr_pages: how many
+ * @mf_flags: the MF_* flags of memory_failure(); with MF_RECORDED for one page,
+ *	which was recorded earlier
+ * @offset: set to the offset of @pfn, in bytes from the start of the device
+ *
+ * Context: process context, sleeps.
+ * Return: 0; 1 if the page was recorded, and has been healed or handled since; or
+ * %-ENXIO if @pfn is not in the device.
+ */
+int dax_poison_failure(struct dev_dax *dev_dax, unsigned long pfn,
+		       unsigned long nr_pages, int mf_flags, u64 *offset)
+{
+	if (!(mf_flags & MF_RECORDED))
+		return dax_poison_add(dev_dax, pfn, nr_pages, offset);
+	if (!dax_phys_to_offset(dev_dax, PFN_PHYS(pfn), offset))
+		return -ENXIO;
+
+	guard(dax_poison)(dev_dax->region);
+	/* a machine check of the same page may have come first */
+	if (!dax_region_is_bad(dev_dax->region, pfn) ||
+	    PageHWPoison(pfn_to_page(pfn)))
+		return 1;
+	dax_count_failure(dev_dax->dax_dev);
+	dax_poison_flag(dev_dax, pfn, nr_pages);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dax_poison_failure);
+
+static int dax_poison_take_page(struct device *dev, void *data)
+{
+	unsigned long pfn = *(unsigned long *)data;
+
+	if (!is_dev_dax(dev) || !dax_poison_has_page(to_dev_dax(dev), pfn))
+		return 0;
+	if (IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		memory_failure(pfn, MF_RECORDED);
+	return 1;
+}
+
+/*
+ * Those who use a page have to do without, as after a machine check. They may
+ * take their time, so this is done without a lock on any device.
+ */
+static void dax_poison_take_found(struct work_struct *work)
+{
+	struct dax_region *dax_region = container_of(work, struct dax_region,
+						     found_work.work);
+	unsigned long pfn;
+	void *entry;
+
+	xa_for_each(&dax_region->bb_found, pfn, entry) {
+		if (!READ_ONCE(dax_region->live))
+			break;
+		/* first, as the page may be found again */
+		xa_erase(&dax_region->bb_found, pfn);
+		device_for_each_child(dax_region->dev, &pfn,
+				      dax_poison_take_page);
+		cond_resched();
+	}
+}
 
 /* Like dax_poison_span(), for errors that the record has no room for. */
 static long dax_poison_more(struct dev_dax *dev_dax, unsigned long pfn,
@@ -421,35 +543,10 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 }
 EXPORT_SYMBOL_GPL(dax_poison_span);
 
-static bool dax_poison_has(struct dev_dax *dev_dax, struct page *page)
-{
-	u64 offset;
-	bool bad;
-
-	if (!dax_phys_to_offset(dev_dax, page_to_phys(page), &offset))
-		return false;
-	dax_poison_span(dev_dax, PHYS_PFN(offset), 1, &bad);
-	return bad;
-}
-
-/**
- * dax_poison_mark() - let the flag of a page say what the record says
- * @dev_dax: the device
- * @page: the page
- *
- * For callers that act on an error which may have been healed meanwhile.
+/*
+ * Limit on failed heals, as each costs a machine check or a call of the
+ * firmware: count, and time.
  */
-void dax_poison_mark(struct dev_dax *dev_dax, struct page *page)
-{
-	guard(dax_poison)(dev_dax->region);
-	if (dax_poison_has(dev_dax, page))
-		mf_dev_mark_page(page);
-	else
-		mf_dev_end_heal(page, true);
-}
-EXPORT_SYMBOL_GPL(dax_poison_mark);
-
-/* Limit on failed heals, as each costs a machine check: count, and time. */
 #define DAX_HEAL_FAILURES	10
 #define DAX_HEAL_SECONDS	5
 
@@ -463,9 +560,7 @@ VISIBLE_IF_KUNIT bool dax_poison_can_read(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_poison_can_read);
 
-/* The page is still bad after a write: do not try the next write. */
-static void dax_poison_heal_failed(struct dax_region *dax_region,
-				   unsigned long pfn)
+static void dax_poison_count_failed(struct dax_region *dax_region)
 {
 	if (!dax_region->heal_failed ||
 	    time_after(jiffies, dax_region->heal_window +
@@ -474,7 +569,15 @@ static void dax_poison_heal_failed(struct dax_region *dax_region,
 		dax_region->heal_failed = 0;
 	}
 	dax_region->heal_failed++;
-	xa_store(&dax_region->bb_stuck, pfn, xa_mk_value(1), GFP_NOFS);
+}
+
+/* The page is still bad after a write: do not try the next write. */
+static void dax_poison_heal_failed(struct dax_region *dax_region,
+				   unsigned long pfn)
+{
+	dax_poison_count_failed(dax_region);
+	xa_store(&dax_region->bb_stuck, pfn, xa_mk_value(1),
+		 GFP_NOFS | __GFP_NOFAIL);
 }
 
 static bool dax_poison_heal_throttled(struct dax_region *dax_region)
@@ -598,9 +701,11 @@ long dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 	nr_pages = dax_poison_ask_medium(dax_region, pfn, nr_pages);
 	dax_poison_heal_trim(dax_region, nr_pages);
 	if (!nr_pages) {
+		/* the medium may only be busy, so the page may be tried again */
+		dax_poison_count_failed(dax_region);
 		mutex_unlock(&dax_region->heal_lock);
 		dev_err_ratelimited(&dev_dax->dev,
-				    "page %#lx: the medium keeps the error\n",
+				    "page %#lx: the medium keeps the error: write the page again, or replace the memory\n",
 				    pgoff);
 		return -EHWPOISON;
 	}
@@ -609,7 +714,7 @@ long dax_poison_touch(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		mf_dev_begin_heal(virt_to_page(addr) + i);
 	return nr_pages;
 }
-EXPORT_SYMBOL_GPL(dax_poison_touch);
+EXPORT_SYMBOL_FOR_MODULES(dax_poison_touch, "fsdev_dax,dax_poison_test");
 
 VISIBLE_IF_KUNIT bool dax_poison_readable(void *addr, void *buf);
 
@@ -675,6 +780,7 @@ static bool dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
 		return false;
 	for (long i = 0; i < nr_pages; i++)
 		xa_erase(&dax_region->bb_more, pfn + i);
+	trace_dax_poison(dax_region, pfn, nr_pages, false);
 	return true;
 }
 
@@ -749,11 +855,11 @@ long dax_poison_heal(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		dax_poison_changed(dev_dax);
 	if (nr < nr_pages)
 		dev_err_ratelimited(&dev_dax->dev,
-				    "page %#lx is bad still after a write\n",
+				    "page %#lx still has a memory error after a write: clear the error by 'badblocks', or replace the memory\n",
 				    pgoff + nr);
 	return nr;
 }
-EXPORT_SYMBOL_GPL(dax_poison_heal);
+EXPORT_SYMBOL_FOR_MODULES(dax_poison_heal, "fsdev_dax,dax_poison_test");
 
 VISIBLE_IF_KUNIT void dax_poison_zero_page(void *addr);
 
@@ -818,7 +924,7 @@ long dax_poison_zero(struct dev_dax *dev_dax, pgoff_t pgoff, void *addr,
 		return dax_poison_zero_bad(dev_dax, pgoff, addr, nr_pages);
 	return dax_poison_zero_good(dev_dax->dax_dev, addr, nr_pages, failures);
 }
-EXPORT_SYMBOL_GPL(dax_poison_zero);
+EXPORT_SYMBOL_FOR_MODULES(dax_poison_zero, "fsdev_dax,dax_poison_test");
 
 /* Forget the errors of pages, whose contents are lost, if they can be written. */
 static int dax_poison_clear(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages)
@@ -858,11 +964,17 @@ static int dax_poison_report(struct dev_dax *dev_dax, pgoff_t pgoff,
 		if (!dax_poison_has_page(dev_dax, PHYS_PFN(phys)) &&
 		    dev_dax->dev.driver)
 			return -EBUSY;
-		rc = dax_poison_add(dev_dax, PHYS_PFN(phys), 1, &offset);
-		if (rc)
-			return rc;
-		if (IS_ENABLED(CONFIG_MEMORY_FAILURE) && dev_dax->dev.driver)
-			memory_failure(PHYS_PFN(phys), 0);
+		/* which records it: not before, as it hides what is marked */
+		if (IS_ENABLED(CONFIG_MEMORY_FAILURE) && dev_dax->dev.driver) {
+			rc = memory_failure(PHYS_PFN(phys), 0);
+			/* a filter of hwpoison-inject leaves the page out */
+			if (rc == -EOPNOTSUPP)
+				return rc;
+		} else {
+			rc = dax_poison_add(dev_dax, PHYS_PFN(phys), 1, &offset);
+			if (rc)
+				return rc;
+		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -963,7 +1075,7 @@ unsigned long dax_poison_count(struct dev_dax *dev_dax)
 {
 	return dax_poison_for_each(dev_dax, NULL, NULL);
 }
-EXPORT_SYMBOL_GPL(dax_poison_count);
+EXPORT_SYMBOL_FOR_MODULES(dax_poison_count, "kmem,dax_poison_test");
 
 static void dax_poison_hide_page(struct dev_dax *dev_dax, unsigned long pfn,
 				 void *data)
@@ -972,6 +1084,21 @@ static void dax_poison_hide_page(struct dev_dax *dev_dax, unsigned long pfn,
 		return;
 	mf_dev_mark_page(pfn_to_page(pfn));
 	mf_dev_hide_page(pfn);
+	xa_erase(&dev_dax->region->bb_found, pfn);
+}
+
+/* Errors that came while the memory was parked, and nobody recorded them. */
+static void dax_poison_take_left(struct dev_dax *dev_dax)
+{
+	u64 offset;
+
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		const struct range *range = &dev_dax->ranges[i].range;
+		unsigned long pfn = PHYS_PFN(range->start);
+
+		while (mf_dev_take_left(&pfn, PHYS_PFN(range->end)))
+			dax_poison_add(dev_dax, pfn, 1, &offset);
+	}
 }
 
 /**
@@ -989,6 +1116,7 @@ void dax_poison_bind(struct dev_dax *dev_dax)
 	struct dax_region *dax_region = dev_dax->region;
 	unsigned long nr_bad;
 
+	dax_poison_take_left(dev_dax);
 	for (int i = 0; i < dev_dax->nr_range; i++) {
 		const struct range *range = &dev_dax->ranges[i].range;
 
@@ -1000,7 +1128,7 @@ void dax_poison_bind(struct dev_dax *dev_dax)
 					     NULL);
 	if (nr_bad)
 		dev_warn(&dev_dax->dev,
-			 "%lu pages have memory errors, see its 'badblocks'\n",
+			 "%lu pages have memory errors, see the attribute 'badblocks'\n",
 			 nr_bad);
 }
 EXPORT_SYMBOL_GPL(dax_poison_bind);
@@ -1028,7 +1156,8 @@ struct dax_poison_ram {
 
 /*
  * A page that is flagged when it goes online is left out, see
- * online_pages_range().
+ * online_pages_range(). Pages that failed while they were online are flagged and
+ * counted, too.
  */
 static void dax_poison_ram_page(struct dev_dax *dev_dax, unsigned long pfn,
 				void *data)
@@ -1040,6 +1169,10 @@ static void dax_poison_ram_page(struct dev_dax *dev_dax, unsigned long pfn,
 	ram->nr_bad++;
 	if (!ram->online) {
 		clear_mce_nospec(pfn);
+		if (!PageHWPoison(pfn_to_page(pfn)))
+			return;
+		ClearPageHWPoison(pfn_to_page(pfn));
+		num_poisoned_pages_sub(pfn, 1);
 		return;
 	}
 	SetPageHWPoison(pfn_to_page(pfn));
@@ -1057,16 +1190,21 @@ static void dax_poison_go_online(struct dev_dax *dev_dax,
 
 	scoped_guard(dax_poison, dev_dax->region)
 		dax_poison_for_each(dev_dax, dax_poison_ram_page, &ram);
-	if (ram.nr_bad)
-		dev_warn(&dev_dax->dev,
-			 "%lu pages with memory errors are kept out of System RAM\n",
-			 ram.nr_bad);
+	if (!ram.nr_bad)
+		return;
+	/* not under the lock, which dax_poison_watch_page() takes */
+	for (unsigned long i = 0; i < mem->nr_pages; i++)
+		if (PageHWPoison(pfn_to_page(mem->start_pfn + i)))
+			num_poisoned_pages_inc(mem->start_pfn + i);
+	dev_warn(&dev_dax->dev,
+		 "%lu pages with memory errors are kept out of System RAM\n",
+		 ram.nr_bad);
 }
 
 /*
  * Only the flag tells that a page is bad, and the flag goes with the struct
  * page: record the page first. The direct map goes, too, but for the pages that
- * are not in it, so those are put back.
+ * are not in it, so the missing pages are put back first.
  */
 static void dax_poison_go_offline(struct dev_dax *dev_dax,
 				  const struct memory_notify *mem)
@@ -1133,9 +1271,10 @@ int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
 {
 	int rc;
 
+	dax_poison_take_left(dev_dax);
 	if (dax_poison_count(dev_dax))
 		dev_warn(&dev_dax->dev,
-			 "becomes System RAM with known memory errors, see its 'badblocks'\n");
+			 "becomes System RAM with known memory errors, see the attribute 'badblocks'\n");
 
 	dev_dax->ram_nb.notifier_call = dax_poison_watch;
 	rc = register_memory_notifier(&dev_dax->ram_nb);
@@ -1150,4 +1289,4 @@ int devm_dax_poison_watch_ram(struct dev_dax *dev_dax)
 	return devm_add_action_or_reset(&dev_dax->dev, dax_poison_unwatch_ram,
 					dev_dax);
 }
-EXPORT_SYMBOL_GPL(devm_dax_poison_watch_ram);
+EXPORT_SYMBOL_FOR_MODULES(devm_dax_poison_watch_ram, "kmem,dax_poison_test");

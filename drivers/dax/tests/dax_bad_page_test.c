@@ -175,14 +175,20 @@ static void page_that_was_not_hidden_stays_after_a_heal_that_failed(struct kunit
 	bad_page_expect(test, true, false);
 }
 
-/* From the record of its driver, before there were struct pages. */
-static void page_that_was_known_is_marked_if_it_cannot_be_healed(struct kunit *test)
+/*
+ * The medium has reported it just now: the driver has it in the record, and is
+ * about to mark it, and to wait for those who found it good.
+ */
+static void page_that_was_not_marked_is_not_marked_by_a_heal(struct kunit *test)
 {
 	struct page *page = bad_page_of(test);
 
 	mf_dev_begin_heal(page);
 	bad_page_expect(test, false, true);
 	mf_dev_end_heal(page, false);
+	bad_page_expect(test, false, true);
+	mf_dev_mark_page(page);
+	mf_dev_hide_page(page_to_pfn(page));
 	bad_page_expect(test, true, false);
 	mf_dev_begin_heal(page);
 	mf_dev_end_heal(page, true);
@@ -230,7 +236,7 @@ static struct kunit_case bad_page_cases[] = {
 	KUNIT_CASE(page_is_not_hidden_while_it_is_written),
 	KUNIT_CASE(page_is_hidden_after_a_heal_that_failed),
 	KUNIT_CASE(page_that_was_not_hidden_stays_after_a_heal_that_failed),
-	KUNIT_CASE(page_that_was_known_is_marked_if_it_cannot_be_healed),
+	KUNIT_CASE(page_that_was_not_marked_is_not_marked_by_a_heal),
 	KUNIT_CASE(page_can_be_accessed_until_it_is_hidden),
 	KUNIT_CASE(memory_that_goes_away_does_not_count),
 	{ }

@@ -671,7 +671,7 @@ static void holder_with_a_name_is_shown(struct kunit *test)
 	/* one line, as long as there is room for */
 	KUNIT_EXPECT_TRUE(test, strstarts(shown, "held fs of?a test 0"));
 	KUNIT_EXPECT_EQ(test, strlen(shown),
-			strlen("held \n") + DAX_HOLDER_NAME_LEN - 1);
+			strlen("held ") + DAX_HOLDER_NAME_LEN);
 	/* a name that did not get the device is not shown */
 	KUNIT_EXPECT_EQ(test, fs_dax_get(ctx->dax_dev, test, NULL), -EBUSY);
 	KUNIT_EXPECT_STREQ(test, claim_shown(test), shown);
@@ -684,6 +684,25 @@ static void holder_with_a_name_is_shown(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fs_dax_get(ctx->dax_dev, ctx, NULL), 0);
 	KUNIT_EXPECT_STREQ(test, claim_shown(test), "held\n");
 	claim_put(ctx);
+}
+
+/* The holder has lost the device until nothing is left of its claim. */
+static void lost_holder_is_shown_while_it_leaves(struct kunit *test)
+{
+	struct claim_test *ctx = claim_held(test, &slow_ops);
+	struct claim_thread *kill, *put;
+
+	kill = claim_start(test, claim_kill);
+	claim_entered(test);
+	put = claim_start(test, claim_put);
+	KUNIT_EXPECT_TRUE(test, claim_waits(put));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(ctx->dax_dev->claim),
+			DAX_CLAIM_LEAVING);
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "lost\n");
+	complete(&ctx->leave);
+	KUNIT_EXPECT_TRUE(test, claim_ended(put, CLAIM_SOON));
+	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
+	KUNIT_EXPECT_STREQ(test, claim_shown(test), "free\n");
 }
 
 static void next_kill_tells_nobody(struct kunit *test)
@@ -759,7 +778,7 @@ static void kill_waits_for_own_operations(struct kunit *test)
 	int id = dax_dev_read_lock(ctx->dax_dev);
 
 	kill = claim_start(test, claim_kill);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	dax_dev_read_unlock(ctx->dax_dev, id);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 	KUNIT_EXPECT_EQ(test, ctx->dax_dev->state, DAX_STATE_DEAD);
@@ -777,7 +796,7 @@ static void kill_does_not_wait_for_other_devices(struct kunit *test)
 	dax_dev_read_unlock(other, id);
 }
 
-/* As device mapper does: who uses the one may use the other. */
+/* As device mapper does: a user of the one may use the other. */
 static void kill_waits_for_users_of_stacked_devices(struct kunit *test)
 {
 	struct claim_test *ctx = claim_live(test);
@@ -793,7 +812,7 @@ static void kill_waits_for_users_of_stacked_devices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dax_direct_access(ctx->dax_dev, 0, 1, DAX_ACCESS,
 						NULL, NULL), 1);
 	kill = claim_start(test, claim_kill);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	dax_dev_read_unlock(stacked, id);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
 }
@@ -955,8 +974,11 @@ static void kill_waits_for_every_notify(struct kunit *test)
 	claim_entered(test);
 	claim_entered(test);
 	kill = claim_start(test, claim_kill);
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
+	/* one of them goes, and the other keeps it waiting */
 	complete(&ctx->leave);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_notifies(ctx, 1));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	KUNIT_EXPECT_EQ(test, ctx->calls, 1);
 	complete(&ctx->leave);
 	KUNIT_EXPECT_TRUE(test, claim_ended(kill, CLAIM_SOON));
@@ -983,7 +1005,7 @@ static void leaving_holder_is_in_the_way_and_not_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dax_holder_notify_failure(dax_dev, 0, 1, 0),
 			-EOPNOTSUPP);
 	kill = claim_start(test, claim_kill);
-	KUNIT_EXPECT_FALSE(test, claim_ended(kill, CLAIM_A_WHILE));
+	KUNIT_EXPECT_TRUE(test, claim_waits(kill));
 	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&ctx->entered));
 
 	complete(&ctx->leave);
@@ -1064,6 +1086,7 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(kill_tells_the_holder_once),
 	KUNIT_CASE(holder_without_a_name_is_shown),
 	KUNIT_CASE(holder_with_a_name_is_shown),
+	KUNIT_CASE(lost_holder_is_shown_while_it_leaves),
 	KUNIT_CASE(next_kill_tells_nobody),
 	KUNIT_CASE(kill_after_put_tells_nobody),
 	KUNIT_CASE(kill_of_a_dead_device_is_silent),
@@ -1147,6 +1170,17 @@ static void incomplete_ops_are_invalid(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, ctx->dax_dev->ops);
 }
 
+static void request_for_no_pages(struct kunit *test)
+{
+	struct claim_test *ctx = claim_live(test);
+
+	guard(dax_read)();
+	KUNIT_EXPECT_EQ(test, dax_direct_access(ctx->dax_dev, 0, 0, DAX_ACCESS,
+						NULL, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dax_direct_access(ctx->dax_dev, 0, -1, DAX_ACCESS,
+						NULL, NULL), -EINVAL);
+}
+
 static void device_without_ops_has_no_access(struct kunit *test)
 {
 	struct claim_test *ctx = test->priv;
@@ -1163,6 +1197,7 @@ static struct kunit_case set_ops_cases[] = {
 	KUNIT_CASE(set_ops_after_clear),
 	KUNIT_CASE(clear_of_nothing_succeeds),
 	KUNIT_CASE(incomplete_ops_are_invalid),
+	KUNIT_CASE(request_for_no_pages),
 	KUNIT_CASE(device_without_ops_has_no_access),
 	{ }
 };

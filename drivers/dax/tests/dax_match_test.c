@@ -125,14 +125,25 @@ static void fsdev_takes_nothing_by_type(struct kunit *test)
 				       IORESOURCE_DAX_STATIC));
 }
 
+/*
+ * There is no device of the name, so the driver gets the name under another type:
+ * see fsdev_refuses_the_id_of_no_device().
+ */
 static void fsdev_takes_what_it_has_the_id_of(struct kunit *test)
 {
-	match_register(test, DAXDRV_FSDEV_TYPE);
+	match_register(test, DAXDRV_DEVICE_TYPE);
 	KUNIT_EXPECT_EQ(test, match_store(test, "new_id", MATCH_ID),
 			strlen(MATCH_ID));
 	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
 	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE,
 				      IORESOURCE_DAX_KMEM));
+}
+
+static void fsdev_refuses_the_id_of_no_device(struct kunit *test)
+{
+	match_register(test, DAXDRV_FSDEV_TYPE);
+	KUNIT_EXPECT_EQ(test, match_store(test, "new_id", MATCH_ID), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
 }
 
 static void id_goes_before_type(struct kunit *test)
@@ -146,14 +157,14 @@ static void id_goes_before_type(struct kunit *test)
 
 static void id_may_end_in_a_newline(struct kunit *test)
 {
-	match_register(test, DAXDRV_FSDEV_TYPE);
+	match_register(test, DAXDRV_DEVICE_TYPE);
 	match_store(test, "new_id", MATCH_ID "\n");
 	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
 }
 
 static void id_of_another_device_is_no_match(struct kunit *test)
 {
-	match_register(test, DAXDRV_FSDEV_TYPE);
+	match_register(test, DAXDRV_DEVICE_TYPE);
 	match_store(test, "new_id", MATCH_ID "0");
 	match_store(test, "new_id", "dax65432.0");
 	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
@@ -161,7 +172,7 @@ static void id_of_another_device_is_no_match(struct kunit *test)
 
 static void removed_id_is_no_match(struct kunit *test)
 {
-	match_register(test, DAXDRV_FSDEV_TYPE);
+	match_register(test, DAXDRV_DEVICE_TYPE);
 	match_store(test, "new_id", MATCH_ID);
 	KUNIT_EXPECT_EQ(test, match_store(test, "remove_id", MATCH_ID),
 			strlen(MATCH_ID));
@@ -189,10 +200,12 @@ static void set_override(struct kunit *test, const char *name)
 
 static void override_goes_before_type_and_id(struct kunit *test)
 {
-	match_register(test, DAXDRV_FSDEV_TYPE);
+	match_register(test, DAXDRV_DEVICE_TYPE);
 	set_override(test, "dax_match_test");
 	KUNIT_EXPECT_TRUE(test, match(test, DAXDRV_FSDEV_TYPE,
 				      IORESOURCE_DAX_KMEM));
+	/* under a type that may have the name of a device to come */
+	match(test, DAXDRV_DEVICE_TYPE, 0);
 	match_store(test, "new_id", MATCH_ID);
 	set_override(test, "another");
 	KUNIT_EXPECT_FALSE(test, match(test, DAXDRV_FSDEV_TYPE, 0));
@@ -210,6 +223,7 @@ static struct kunit_case match_cases[] = {
 	KUNIT_CASE(kmem_leaves_the_rest),
 	KUNIT_CASE(fsdev_takes_nothing_by_type),
 	KUNIT_CASE(fsdev_takes_what_it_has_the_id_of),
+	KUNIT_CASE(fsdev_refuses_the_id_of_no_device),
 	KUNIT_CASE(id_goes_before_type),
 	KUNIT_CASE(id_may_end_in_a_newline),
 	KUNIT_CASE(id_of_another_device_is_no_match),

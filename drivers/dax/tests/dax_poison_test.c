@@ -381,7 +381,7 @@ static void page_amid_a_run_of_a_full_record_is_healed(struct kunit *test)
 	poison_expect(test, 5, 11, 11, true);
 	poison_expect(test, 16, 1, 1, false);
 	KUNIT_EXPECT_EQ(test, poison_count(test), 99);
-	/* what is behind it can be so, too, and be bad again */
+	/* a page behind it can be healed, too, and this one be bad again */
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 18, addr, 1), 1);
 	KUNIT_EXPECT_EQ(test, poison_count(test), 98);
 	poison_add(test, 16, 1);
@@ -495,7 +495,8 @@ static long poison_ask(struct dax_region *dax_region, phys_addr_t phys,
 	if (i < ARRAY_SIZE(poison_asked.phys)) {
 		poison_asked.phys[i] = phys;
 		poison_asked.len[i] = len;
-		poison_asked.bad[i] = PageHWPoison(phys_to_page(phys));
+		poison_asked.bad[i] = pfn_valid(PHYS_PFN(phys)) &&
+				      PageHWPoison(phys_to_page(phys));
 	}
 	if (!IS_ALIGNED(len, poison_asked.unit))
 		return -ENXIO;
@@ -538,6 +539,13 @@ static void touch_asks_the_medium_to_forget(struct kunit *test)
 	poison_expect(test, 1, 3, 3, false);
 }
 
+static void poison_retry(struct kunit *test, struct page *pages)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	dax_poison_retry(dev_dax->region, page_to_pfn(pages), 1 << HEAL_ORDER);
+}
+
 static void medium_that_refuses_keeps_the_error(struct kunit *test)
 {
 	struct page *pages = poison_real_pages(test);
@@ -549,9 +557,31 @@ static void medium_that_refuses_keeps_the_error(struct kunit *test)
 	poison_expect(test, 0, 4, 3, true);
 	KUNIT_EXPECT_EQ(test, PageHWPoison(pages),
 			IS_ENABLED(CONFIG_MEMORY_FAILURE));
+	/* each try is a call of the firmware, which any user could repeat */
+	for (int i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1),
+				-EHWPOISON);
+	KUNIT_EXPECT_EQ(test, poison_asked.calls, 1);
 	/* and nobody is kept from trying the next one */
 	poison_medium(test, UINT_MAX, 1);
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, addr + PAGE_SIZE, 1), 1);
+	poison_retry(test, pages);
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), 1);
+}
+
+static void heals_that_the_medium_refuses_are_few(struct kunit *test)
+{
+	struct page *page = poison_alloc_page(test);
+
+	poison_add(test, 0, POISON_PAGES);
+	poison_medium(test, 0, 1);
+	for (pgoff_t pgoff = 0; pgoff < POISON_PAGES; pgoff++)
+		KUNIT_EXPECT_EQ(test, poison_heal(test, pgoff,
+						  page_address(page), 1),
+				-EHWPOISON);
+	/* as in heals_that_fail_are_few() */
+	KUNIT_EXPECT_GE(test, poison_asked.calls, 10);
+	KUNIT_EXPECT_LE(test, poison_asked.calls, 20);
 }
 
 static void medium_that_forgets_a_part_keeps_the_rest(struct kunit *test)
@@ -579,6 +609,7 @@ static void medium_is_asked_by_the_page_if_need_be(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, poison_asked.calls, 2);
 	KUNIT_EXPECT_EQ(test, poison_asked.len[1], PAGE_SIZE);
 	/* a unit of two */
+	poison_retry(test, pages);
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 2), 2);
 }
 
@@ -666,6 +697,112 @@ static void all_errors_of_a_medium_are_known(struct kunit *test)
 	}
 }
 
+static void poison_release_dev(struct device *dev)
+{
+}
+
+static void poison_put_dev(void *dev)
+{
+	put_device(dev);
+}
+
+/* So that it can have things that go when it does. */
+static void poison_init_dev(struct kunit *test)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	device_initialize(&dev_dax->dev);
+	dev_dax->dev.release = poison_release_dev;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_put_dev,
+							&dev_dax->dev), 0);
+}
+
+bool dax_poison_has_page(struct dev_dax *dev_dax, unsigned long pfn);
+
+static bool poison_has_page(struct dev_dax *dev_dax, unsigned long pfn)
+{
+	return true;
+}
+
+static bool poison_found(struct kunit *test, unsigned long pfn)
+{
+	struct dev_dax *dev_dax = test->priv;
+
+	return xa_load(&dev_dax->region->bb_found, pfn);
+}
+
+static void poison_report(struct kunit *test, struct page *page)
+{
+	struct dev_dax *dev_dax = test->priv;
+	phys_addr_t phys = page_to_phys(page);
+
+	dax_region_poison_add(dev_dax->region,
+			      &DEFINE_RANGE(phys + 512, phys + 1023));
+}
+
+/* Each scrub reports all errors, and the users of a page hear of one once. */
+static void page_that_a_medium_reports_is_found_once(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+	unsigned long pfn = page_to_pfn(pages);
+
+	poison_add(test, 0, 1);
+	poison_report(test, pages);
+	KUNIT_EXPECT_FALSE(test, poison_found(test, pfn));
+
+	poison_report(test, pages + 1);
+	KUNIT_EXPECT_TRUE(test, poison_found(test, pfn + 1));
+	KUNIT_EXPECT_FALSE(test, poison_found(test, pfn + 2));
+	xa_erase(&dev_dax->region->bb_found, pfn + 1);
+	poison_report(test, pages + 1);
+	KUNIT_EXPECT_FALSE(test, poison_found(test, pfn + 1));
+
+	/* after a heal the error is a new one */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 1, page_address(pages + 1), 1),
+			1);
+	poison_report(test, pages + 1);
+	KUNIT_EXPECT_TRUE(test, poison_found(test, pfn + 1));
+}
+
+/* Nobody has the pages of a device that is being bound. */
+static void page_that_is_hidden_at_bind_is_not_found(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+
+	poison_init_dev(test);
+	poison_report(test, pages + 1);
+	KUNIT_EXPECT_TRUE(test, poison_found(test, page_to_pfn(pages + 1)));
+	kunit_activate_static_stub(test, dax_poison_has_page, poison_has_page);
+	dax_poison_bind(test->priv);
+	KUNIT_EXPECT_FALSE(test, poison_found(test, page_to_pfn(pages + 1)));
+	KUNIT_EXPECT_EQ(test, PageHWPoison(pages + 1),
+			IS_ENABLED(CONFIG_MEMORY_FAILURE));
+}
+
+/* While the memory was parked. */
+static void page_that_had_no_driver_is_bad_at_bind(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	unsigned long pfn = page_to_pfn(pages);
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "nobody knows of it");
+	poison_init_dev(test);
+	mf_dev_mark_page(pages + 2);
+	mf_dev_leave(pfn, 4);
+	mf_dev_forget(pfn, 4);
+	ClearPageHWPoison(pages + 2);
+	dax_poison_bind(test->priv);
+	poison_expect(test, 0, 4, 2, false);
+	poison_expect(test, 2, 2, 1, true);
+	/* and then it is for the record to remember */
+	KUNIT_EXPECT_EQ(test, poison_heal(test, 2, page_address(pages + 2), 1),
+			1);
+	dax_poison_bind(test->priv);
+	poison_expect(test, 0, 4, 4, false);
+}
+
 static void touch_ends_with_the_range(struct kunit *test)
 {
 	struct page *pages = poison_real_pages(test);
@@ -689,28 +826,6 @@ static void error_beyond_a_full_record_is_healed(struct kunit *test)
 	poison_expect(test, 2, 2, 1, true);
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 2, addr, 1), 1);
 	poison_expect(test, 0, 4, 4, false);
-}
-
-/* The flag says what the record says. */
-static void mark_is_for_pages_that_are_bad_still(struct kunit *test)
-{
-	struct page *pages = poison_good_pages(test, __GFP_COMP);
-
-	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
-		kunit_skip(test, "pages have no flag for it");
-	poison_add(test, 2, 1);
-	dax_poison_mark(test->priv, pages + 2);
-	KUNIT_EXPECT_TRUE(test, PageHWPoison(pages + 2));
-
-	/* who flags it late, when somebody has healed it */
-	SetPageHWPoison(pages + 1);
-	dax_poison_mark(test->priv, pages + 1);
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 1));
-
-	/* and who was earlier */
-	KUNIT_EXPECT_EQ(test, poison_heal(test, 2, page_address(pages + 2), 1),
-			1);
-	KUNIT_EXPECT_FALSE(test, PageHWPoison(pages + 2));
 }
 
 static void heal_keeps_what_cannot_be_read(struct kunit *test)
@@ -846,6 +961,7 @@ static void heal_does_not_read_where_that_is_fatal(struct kunit *test)
 	poison_medium(test, 0, 1);
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 1), -EHWPOISON);
 	poison_expect_bad(test, pages, 0);
+	poison_retry(test, pages);
 	poison_medium(test, PAGE_SIZE, 1);
 	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, addr, 2), 1);
 	poison_expect_good(test, pages, 0);
@@ -995,17 +1111,6 @@ static void error_of_another_page_does_not_matter(struct kunit *test)
 	poison_expect_bad(test, pages, 2);
 }
 
-/* A signal handler that rewrites the page can be faster than who sent it. */
-static void late_flag_of_a_healed_page_goes(struct kunit *test)
-{
-	struct page *pages = poison_real_pages(test);
-
-	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 1);
-	SetPageHWPoison(pages);
-	dax_poison_mark(test->priv, pages);
-	poison_expect_good(test, pages, 0);
-}
-
 /* Not all that was made accessible needs to be written. */
 static void what_was_not_written_stays_bad(struct kunit *test)
 {
@@ -1103,33 +1208,6 @@ static void no_page_is_good_while_bad_nor_lost_while_good(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&storm.healed), 0);
 }
 
-static void poison_release_dev(struct device *dev)
-{
-}
-
-static void poison_put_dev(void *dev)
-{
-	put_device(dev);
-}
-
-/* So that it can have things that go when it does. */
-static void poison_init_dev(struct kunit *test)
-{
-	struct dev_dax *dev_dax = test->priv;
-
-	device_initialize(&dev_dax->dev);
-	dev_dax->dev.release = poison_release_dev;
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, poison_put_dev,
-							&dev_dax->dev), 0);
-}
-
-bool dax_poison_has_page(struct dev_dax *dev_dax, unsigned long pfn);
-
-static bool poison_has_page(struct dev_dax *dev_dax, unsigned long pfn)
-{
-	return true;
-}
-
 static bool poison_in_direct_map(struct page *page)
 {
 	u8 byte;
@@ -1170,8 +1248,14 @@ static void bad_pages_leave_the_direct_map_if_a_heal_fails(struct kunit *test)
 		kunit_skip(test, "pages do not leave the direct map");
 	kunit_activate_static_stub(test, dax_poison_readable,
 				   poison_never_read);
+	mf_dev_mark_page(pages);
+	mf_dev_hide_page(page_to_pfn(pages));
+	KUNIT_EXPECT_FALSE(test, poison_in_direct_map(pages));
+	KUNIT_EXPECT_EQ(test, dax_poison_touch(test->priv, 0,
+					       page_address(pages), 1), 1);
 	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages));
-	KUNIT_EXPECT_EQ(test, poison_heal(test, 0, page_address(pages), 1), 0);
+	KUNIT_EXPECT_EQ(test, dax_poison_heal(test->priv, 0,
+					      page_address(pages), 1), 0);
 	KUNIT_EXPECT_FALSE(test, poison_in_direct_map(pages));
 	poison_expect_bad(test, pages, 0);
 }
@@ -1221,19 +1305,25 @@ static void error_of_system_ram_is_recorded_when_that_ends(struct kunit *test)
 		.nr_pages = 1 << HEAL_ORDER,
 	};
 
+	long before;
+
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
 		kunit_skip(test, "pages have no flag for it");
 	poison_init_dev(test);
 	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+	before = atomic_long_read(&num_poisoned_pages);
 
 	/* the last page is somebody else's */
 	dev_dax->ranges[0].range.end -= PAGE_SIZE;
 	SetPageHWPoison(pages + 1);
+	/* without a word to the driver, which is told at the end */
+	atomic_long_inc(&num_poisoned_pages);
 	SetPageHWPoison(pages + 3);
 	nb->notifier_call(nb, MEM_GOING_OFFLINE, &mem);
 	nb->notifier_call(nb, MEM_CANCEL_OFFLINE, &mem);
 	poison_expect(test, 0, 3, 3, false);
 	nb->notifier_call(nb, MEM_OFFLINE, &mem);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&num_poisoned_pages), before);
 	poison_expect(test, 0, 3, 1, false);
 	poison_expect(test, 1, 2, 1, true);
 	poison_expect(test, 2, 1, 1, false);
@@ -1251,18 +1341,23 @@ static void bad_page_is_flagged_before_it_goes_online(struct kunit *test)
 		.start_pfn = page_to_pfn(pages),
 		.nr_pages = 2,
 	};
+	long before;
 
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
 		kunit_skip(test, "pages have no flag for it");
 	poison_init_dev(test);
 	poison_add(test, 1, 2);
 	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+	before = atomic_long_read(&num_poisoned_pages);
 	nb->notifier_call(nb, MEM_GOING_ONLINE, &mem);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&num_poisoned_pages),
+			before + 1);
 	for (int i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, PageHWPoison(pages + i), i == 1);
 	if (IS_ENABLED(CONFIG_X86_64))
 		KUNIT_EXPECT_FALSE(test, poison_in_direct_map(pages + 1));
 	nb->notifier_call(nb, MEM_OFFLINE, &mem);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&num_poisoned_pages), before);
 	KUNIT_EXPECT_TRUE(test, poison_in_direct_map(pages + 1));
 	poison_expect(test, 1, 2, 2, true);
 }
@@ -1278,7 +1373,7 @@ static void error_of_system_ram_is_recorded_when_it_happens(struct kunit *test)
 	nb->notifier_call(nb, page_to_pfn(pages) + 2, NULL);
 	poison_expect(test, 0, 4, 2, false);
 	poison_expect(test, 2, 2, 1, true);
-	/* what is somebody else's, behind it and before it */
+	/* pages of others, behind the device and before it */
 	nb->notifier_call(nb, page_to_pfn(pages) + 4, NULL);
 	nb->notifier_call(nb, page_to_pfn(pages) - 1, NULL);
 	poison_expect(test, 0, 2, 2, false);
@@ -1313,14 +1408,17 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(heal_ends_with_the_range),
 	KUNIT_CASE(touch_asks_the_medium_to_forget),
 	KUNIT_CASE(medium_that_refuses_keeps_the_error),
+	KUNIT_CASE(heals_that_the_medium_refuses_are_few),
 	KUNIT_CASE(medium_that_forgets_a_part_keeps_the_rest),
 	KUNIT_CASE(medium_is_asked_by_the_page_if_need_be),
 	KUNIT_CASE(medium_that_lies_is_found_out),
 	KUNIT_CASE(medium_keeps_what_is_bad_in_mind),
 	KUNIT_CASE(all_errors_of_a_medium_are_known),
+	KUNIT_CASE(page_that_a_medium_reports_is_found_once),
+	KUNIT_CASE(page_that_is_hidden_at_bind_is_not_found),
+	KUNIT_CASE(page_that_had_no_driver_is_bad_at_bind),
 	KUNIT_CASE(touch_ends_with_the_range),
 	KUNIT_CASE(error_beyond_a_full_record_is_healed),
-	KUNIT_CASE(mark_is_for_pages_that_are_bad_still),
 	KUNIT_CASE(heal_that_failed_is_not_tried_again),
 	KUNIT_CASE(heals_that_fail_are_few),
 	KUNIT_CASE(heal_does_not_read_where_that_is_fatal),
@@ -1332,7 +1430,6 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(error_after_a_heal_is_a_new_one),
 	KUNIT_CASE(error_cuts_a_heal_short),
 	KUNIT_CASE(error_of_another_page_does_not_matter),
-	KUNIT_CASE(late_flag_of_a_healed_page_goes),
 	KUNIT_CASE(what_was_not_written_stays_bad),
 	KUNIT_CASE(no_page_is_good_while_bad_nor_lost_while_good),
 	KUNIT_CASE(bad_pages_leave_the_direct_map_at_bind),

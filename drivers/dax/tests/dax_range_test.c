@@ -251,6 +251,38 @@ static void block_device_has_no_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dax_dev_size(dax_dev), 0);
 }
 
+/*
+ * The attributes make no such ranges. device_dax refuses them all the same: a
+ * huge page would map memory of others.
+ */
+static void device_dax_refuses_misaligned_ranges(struct kunit *test)
+{
+	struct dev_dax *dev_dax = dax_test_dev_dax(test, 2);
+	struct range *first = &dev_dax->ranges[0].range;
+	struct range *last = &dev_dax->ranges[1].range;
+
+	if (!IS_REACHABLE(CONFIG_DEV_DAX))
+		kunit_skip(test, "device_dax is a module, or is not built");
+
+	dev_dax->dev.init_name = "dax_range_test";
+	dev_dax->align = SZ_2M;
+	*first = DEFINE_RANGE(RANGE_BASE, RANGE_BASE + SZ_2M - 1);
+	*last = DEFINE_RANGE(RANGE_BASE + SZ_8M, RANGE_BASE + SZ_16M - 1);
+	KUNIT_EXPECT_EQ(test, dev_dax_check_ranges(dev_dax), 0);
+	/* aligned for smaller pages only */
+	dev_dax->align = SZ_4M;
+	KUNIT_EXPECT_EQ(test, dev_dax_check_ranges(dev_dax), -EINVAL);
+	dev_dax->align = SZ_2M;
+	/* misaligned at the end, and at both ends */
+	last->end -= SZ_4K;
+	KUNIT_EXPECT_EQ(test, dev_dax_check_ranges(dev_dax), -EINVAL);
+	last->start += SZ_1M;
+	last->end += SZ_4K + SZ_1M;
+	KUNIT_EXPECT_EQ(test, dev_dax_check_ranges(dev_dax), -EINVAL);
+	dev_dax->align = SZ_1M;
+	KUNIT_EXPECT_EQ(test, dev_dax_check_ranges(dev_dax), 0);
+}
+
 static struct kunit_case range_cases[] = {
 	KUNIT_CASE_PARAM(pgoff_to_phys_finds_every_page, range_gen_params),
 	KUNIT_CASE_PARAM(pgoff_to_phys_gives_no_more_than_wanted,
@@ -263,6 +295,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(device_without_ranges_has_no_page),
 	KUNIT_CASE(dead_device_has_no_size),
 	KUNIT_CASE(block_device_has_no_size),
+	KUNIT_CASE(device_dax_refuses_misaligned_ranges),
 	{ }
 };
 
@@ -275,3 +308,4 @@ kunit_test_suite(range_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the ranges of dax devices");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

@@ -28,6 +28,12 @@ DECLARE_EVENT_CLASS(pgmap_parked,
 		  __entry->end, __get_str(name), __entry->nr_folios)
 );
 
+DEFINE_EVENT(pgmap_parked, pgmap_wait,
+	TP_PROTO(const struct range *range, const char *name,
+		 unsigned long nr_folios),
+	TP_ARGS(range, name, nr_folios)
+);
+
 DEFINE_EVENT(pgmap_parked, pgmap_park,
 	TP_PROTO(const struct range *range, const char *name,
 		 unsigned long nr_folios),

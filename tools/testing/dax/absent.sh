@@ -7,31 +7,15 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=absent.bash
+. "$(dirname "${BASH_SOURCE[0]}")/absent.bash"
 
 # waiting_io read|write: a file whose I/O waits for the user's page
 waiting_io() {
 	famfs_mount
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1
-	start io "$DIR/daxabsent" "$1" "$MNT/f"
-	is absent echo "$HEARD"
-}
-
-gone() { ! kill -0 "$1" 2>/dev/null; }
-
-# in_time COMMAND...: it ends, and well, which cannot be said of one that waits
-# without being able to be killed
-in_time() {
-	("$@") &
-	retry gone $!
-	wait $!
-}
-
-# serve PATTERN: the page comes now, and this comes of the I/O
-serve() {
-	tell io go
-	is "$1" echo "$HEARD"
-	wait "$(<"$T/io.pid")"
+	absent_io "$1" "$MNT/f"
 }
 
 served() {
@@ -40,16 +24,9 @@ served() {
 }
 
 another_device() {
-	local dev
-
 	resize "$DEV" $((SIZE / 2))
 	waiting_io "$1"
-	in_time new_device 16M >"$T/name"
-	dev=$(<"$T/name")
-	in_time mode "$dev" famfs
-	in_time mode "$dev" devdax
-	in_time delete_device "$dev"
-	: >"$T/created"
+	others_go_on
 	serve OK
 }
 
@@ -63,8 +40,7 @@ same_device() {
 
 raw_read() {
 	mode "$DEV" famfs
-	start io "$DIR/daxabsent" read "/dev/$DEV"
-	is absent echo "$HEARD"
+	absent_io read "/dev/$DEV"
 	in_time unbind "$DEV"
 	serve '@(ENXIO|[1-9]*)'
 }

@@ -64,7 +64,7 @@ daxctl_create_device() {
 	"$DT" mcheck "/dev/$DEV" 9 0 64M
 }
 
-# A region may begin anywhere: what is before it can be System RAM
+# A region may begin anywhere: the memory before it can be System RAM
 whole_region() {
 	local dev=$BUS/devices/$DEV
 

@@ -16,7 +16,7 @@ DEV=${DEV:-dax0.0}
 T=$(mktemp -d)
 MNT=$T/mnt
 mkdir "$MNT"
-# what goes to the console is paid for in instructions
+# output on the console is paid for in instructions
 dmesg -n 5
 modprobe -a dax_hmem device_dax fsdev_dax nd_e820 nd_pmem daxtest_fs daxtest_probe
 
@@ -114,8 +114,8 @@ drive famfs "$BUS/drivers/fsdev_dax" "$DEV"
 ns=$(cd /sys/bus/nd/devices && ls -d namespace*)
 drive nd_pmem /sys/bus/nd/drivers/nd_pmem "${ns%%$'\n'*}"
 
-# file [SUFFIX]: I/O and faults of a file of 64 MiB in $MNT. Written first: what
-# is allocated only has no data to read.
+# file [SUFFIX]: I/O and faults of a file of 64 MiB in $MNT. Written first: a
+# file that is only allocated has no data to read.
 file() {
 	bench "pwrite_4K$1" "$(cost rw "$MNT/f" w)" instructions
 	bench "pread_4K$1" "$(cost rw "$MNT/f" r)" instructions

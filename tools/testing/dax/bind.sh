@@ -139,15 +139,92 @@ new_id_during_an_unbind() {
 	is devdax mode_of "$DEV"
 }
 
-# create, new_id, size, bind: in the order that scripts did it
-new_id_before_the_size() {
+# before_the_size MODE: create, new_id, size, bind, in the order that scripts
+# did it. The type of no device matches fsdev_dax, and that of hmem memory does
+# not match device_dax: without the name, bind would say ENODEV.
+before_the_size() {
+	local driver
+
+	driver=$BUS/drivers/$(driver_for "$1")
 	unbind "$DEV"
-	store $FSDEV/remove_id "$DEV"
+	store "$driver/remove_id" "$DEV"
 	store "$BUS/devices/$DEV/size" 0
-	is ENXIO put $FSDEV/new_id "$DEV"
+	is ENXIO put "$driver/new_id" "$DEV"
+	is ENXIO put "$driver/bind" "$DEV"
 	store "$BUS/devices/$DEV/size" "$SIZE"
-	store $FSDEV/bind "$DEV"
-	is famfs mode_of "$DEV"
+	store "$driver/bind" "$DEV"
+	is "$1" mode_of "$DEV"
+}
+
+new_id_before_the_size() { before_the_size famfs; }
+device_dax_before_the_size() { before_the_size devdax; }
+
+# new_id_when_told: without a process that would have to start first
+new_id_when_told() {
+	until [ -e "$T/go" ]; do :; done
+	echo "$DEV" >$FSDEV/new_id
+}
+
+# Both writers asked for the same, and got it
+new_id_twice_at_once() {
+	local i first second
+
+	mode "$DEV" famfs
+	for i in $(seq 10); do
+		unbind "$DEV"
+		rm -f "$T/go"
+		new_id_when_told &
+		first=$!
+		new_id_when_told &
+		second=$!
+		sleep 0.1
+		: >"$T/go"
+		wait $first && wait $second || fail "round $i: one was refused"
+		is famfs mode_of "$DEV"
+	done
+}
+
+# Writers who wait for an unbind to end find no driver, and all of them bind the
+# device then: the first one does so, and the others get what they want
+new_id_of_many_after_an_unbind() {
+	local i pid drv=$BUS/drivers/device_dax
+	local -a pids=()
+
+	pin_seconds 100
+	mode "$DEV" devdax
+	start p "$DT" pin "/dev/$DEV" 0 rwh
+	mark
+	store "$drv/unbind" "$DEV" &
+	retry log_says "waiting for 1 pinned folios of $DEV"
+	for i in 1 2 3 4 5 6; do
+		"$DT" try store "$drv/new_id" "$DEV" >"$T/writer$i" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		retry grep -q id_store "/proc/$pid/stack"
+	done
+	stop p
+	wait
+	for i in 1 2 3 4 5 6; do
+		is OK cat "$T/writer$i"
+	done
+	is devdax mode_of "$DEV"
+}
+
+# A device to come can have any memory, so that fsdev_dax keeps no name for it
+name_without_a_device() {
+	local name
+
+	quiet
+	is ENODEV put $FSDEV/new_id dax99.99
+	name=$(new_device 32M)
+	delete_device "$name"
+	is ENODEV put $FSDEV/new_id "$name"
+	is "$name" new_device 32M
+	is none mode_of "$name"
+	store $BUS/drivers_probe "$name"
+	is none mode_of "$name"
+	is ENODEV put $FSDEV/bind "$name"
 }
 
 # A refused bind does not come about by itself
@@ -204,6 +281,10 @@ run_tests \
 	new_id_of_a_device_that_another_driver_has \
 	new_id_during_an_unbind \
 	new_id_before_the_size \
+	device_dax_before_the_size \
+	new_id_twice_at_once \
+	new_id_of_many_after_an_unbind \
+	name_without_a_device \
 	refused_and_left_alone \
 	name_goes_with_the_region \
 	name_goes_with_the_device

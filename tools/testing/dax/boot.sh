@@ -88,8 +88,28 @@ device_dax_was_first() {
 	usable
 }
 
+# A new device has no memory yet, and is not the device that the rule is for,
+# though it shows the address of the region
+new_device_is_left_alone() {
+	local region new
+
+	rule "$(address)"
+	region=$(region_of "$DEV")
+	mark
+	store "$region/create" 1
+	new=$(<"$region/create")
+	echo "$new" >>"$T/created"
+	udevadm settle --timeout=60
+	is "$(address)" cat "$BUS/devices/$new/resource"
+	is '(null)' cat "$BUS/devices/$new/driver_override"
+	is none mode_of "$new"
+	# the program clears driver_override, and complains if nothing is bound
+	! log_says "dax-famfs-mode: $new" || fail "the rule took $new"
+}
+
 run_tests \
 	no_rule \
 	by_a_rule \
+	new_device_is_left_alone \
 	kmem_was_first \
 	device_dax_was_first

@@ -63,7 +63,7 @@ root_decoder() {
 		jq -r '[.. | objects | select(.volatile_capable) | .decoder][0]'
 }
 
-# quietly COMMAND...: what it says is for those who see it fail
+# quietly COMMAND...: its output is shown if the command fails
 quietly() {
 	local out
 
@@ -114,7 +114,7 @@ bring_back() {
 	retry test -e "$BUS/devices/$DEV"
 }
 
-# What lib.sh calls to have the device as it was knows no CXL
+# The function that lib.sh calls, to have the device as it was, knows no CXL
 eval "part_$(declare -f whole)"
 whole() {
 	bring_back
@@ -139,16 +139,11 @@ region_becomes_a_device() {
 		fail "$DEV is not below $(region)"
 }
 
-# What has a uuid is known by that; other memory by the card that has it
+# Volatile memory has no uuid: the memory is known by the card that has it
 names_that_last() {
-	local uuid serial
+	local serial
 
-	uuid=$(region_attribute uuid)
-	if [ -n "$uuid" ]; then
-		is "$uuid" cat "$BUS/devices/$DEV/uuid"
-	else
-		fails test -e "$BUS/devices/$DEV/uuid"
-	fi
+	fails test -e "$BUS/devices/$DEV/uuid"
 	serial=$(($(<"$CXL/devices/$(memdev)/serial")))
 	is "$serial" eval 'cxl list -M -r "$(region)" |
 			   jq ".. | objects | .serial // empty"'
@@ -159,11 +154,7 @@ names_that_last() {
 	cp "$DIR/61-dax-by-id.rules" $RULE
 	udevadm control --reload
 	udevadm trigger --action=change --settle "$BUS/devices/$DEV"
-	if [ -n "$uuid" ]; then
-		retry test "/dev/dax/by-id/$uuid-0" -ef "/dev/$DEV"
-	else
-		is 0 eval 'readlink -f /dev/dax/by-id/* | grep -cx "/dev/$DEV"'
-	fi
+	is 0 eval 'readlink -f /dev/dax/by-id/* | grep -cx "/dev/$DEV"'
 }
 
 listed_mode() {
@@ -187,7 +178,7 @@ files() {
 	is OK try fsync "$MNT/f"
 	"$DT" check "$MNT/f" 2
 	[ "$(stat_of fault_pmd)" -gt 0 ] || fail "no faults of 2 MiB"
-	# what others compute of it, before and after a mount
+	# data that other programs compute, before and after a mount
 	head -c 16M /dev/urandom >"$T/f"
 	mkfile g 16M 0:64M:16M
 	dd if="$T/f" of="$MNT/g" bs=1M conv=notrunc status=none
@@ -264,8 +255,8 @@ made_while_kmem_waits() {
 	carries_a_file
 }
 
-# under_a_mount region|driver|memdev|card: what is mapped is no pin that
-# anybody waits for
+# under_a_mount region|driver|memdev|card: a mapping is no pin that anybody
+# waits for
 under_a_mount() {
 	local how
 
@@ -282,7 +273,7 @@ under_a_mount() {
 		tell a w
 		is 'BUS_ADRERR *' echo "$HEARD"
 		nothing_works_any_more
-		# who has the memory now has nothing to do with it
+		# the old claim does not concern the next user of the memory
 		whole
 		is free holder
 		new_owner_is_safe h
@@ -301,7 +292,8 @@ memdev_disabled_under_a_mount() { under_a_mount memdev; }
 card_removed_under_a_mount() { under_a_mount card; }
 host_driver_unloaded_under_a_mount() { under_a_mount host; }
 
-# What the users of the memory write until they have let go of it is written
+# The users write to the memory until they have let go of it, and all of that
+# reaches the memory
 memory_goes_last() {
 	local what
 
@@ -443,7 +435,7 @@ media_errors() {
 		       "\(.offset) \(.length)"'
 }
 
-# What the card lists, an administrator tells the device
+# An administrator tells the device of the errors that the card lists
 media_errors_by_hand() {
 	local inject offset length
 
@@ -464,12 +456,10 @@ $(((offset + length - 1) / 512 - offset / 512 + 1))"
 	is 'BUS_MCEERR_AR *' "$DT" touch "$MNT/f" 1M r
 	"$DT" check "$MNT/f" 1 0 1M
 	"$DT" check "$MNT/f" 1 1028K 1M
-	# the page is written over, and the card told
+	# a write of the page has the card forget the error, too
 	"$DT" fill "$MNT/f" 2 1M 4K
 	is '' badblocks
-	store "${inject%/*}/clear_poison" $((M1 + 64))
 	is '' media_errors
-	"$DT" fill "$MNT/f" 2 1M 4K
 	"$DT" mcheck "$MNT/f" 2 1M 4K
 }
 

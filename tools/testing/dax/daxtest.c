@@ -37,6 +37,7 @@ static const struct command probe_commands[] = {
 	  "access|zero|recover|size|poison|getput DEVICE" },
 	{ "stalled", 0, 0, probe_stalled, "" },
 	{ "go",      0, 0, probe_go,      "" },
+	{ "refer",   1, 1, probe_refer,   "PFN" },
 	{}
 };
 
@@ -53,6 +54,7 @@ static const struct command commands[] = {
 	{ "mcheck",     2, 4, cmd_mcheck,     "PATH SEED [OFFSET LENGTH]" },
 	{ "mmapcmp",    2, 2, cmd_mmapcmp,    "PATH OTHER" },
 	{ "iszero",     3, 3, cmd_iszero,     "PATH OFFSET LENGTH" },
+	{ "unreadable", 1, 1, cmd_unreadable, "PATH" },
 	{ "fallocate",  4, 4, cmd_fallocate,
 	  "zero|keep|punch|collapse|grow PATH OFFSET LENGTH" },
 	{ "touch",      2, 3, cmd_touch,      "PATH OFFSET [r|w][p|s][h][e]" },
@@ -91,7 +93,7 @@ static const struct command commands[] = {
 	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
 	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },
 	{ "churn",      5, 5, cmd_churn,
-	  "bind|hold|poison|look|pin DEVICE SECONDS LOCKFILE FILE" },
+	  "bind|hold|poison|mend|look|pin DEVICE SECONDS LOCKFILE FILE" },
 	{ "probe",      1, 4097, cmd_probe,      "COMMAND ..." },
 	{}
 };

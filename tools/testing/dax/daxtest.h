@@ -86,8 +86,8 @@ struct daxtest_layout {
  * /dev/daxtest_probe
  *
  * Every ioctl takes a struct daxtest_probe. The ioctl fails only for calls
- * that make no sense (EINVAL, EFAULT, ENOMEM); what the kernel function under
- * test returned stands in @result.
+ * that make no sense (EINVAL, EFAULT, ENOMEM); the result of the kernel
+ * function under test stands in @result.
  *
  * A slot is a would-be filesystem: an object that holds one device at a time
  * as a holder does, counts the notifications it gets, and is freed right
@@ -117,7 +117,9 @@ struct daxtest_layout {
  * STALL   nr: an enum daxtest_stall: the next time that the caller comes to
  *	   that point in the kernel it stays there for a minute, or until
  *	   somebody calls with 0. The caller must keep the file open until then.
- * STALLED out[0]: what became of it, an enum daxtest_stalled
+ * STALLED out[0]: the state of it, an enum daxtest_stalled
+ * REFER   nr: take a reference on the dev_pagemap of that page frame, and keep it
+ *	   until the next call; 0 for none. -ENOENT if there is no dev_pagemap.
  */
 #define DAXTEST_NO_SLOT		(~0U)
 #define DAXTEST_SLOTS		64
@@ -188,5 +190,6 @@ struct daxtest_probe {
 #define DAXTEST_PROBE_STALL	_IOWR('x', 0x5b, struct daxtest_probe)
 #define DAXTEST_PROBE_STALLED	_IOWR('x', 0x5c, struct daxtest_probe)
 #define DAXTEST_PROBE_GETPUT	_IOWR('x', 0x5d, struct daxtest_probe)
+#define DAXTEST_PROBE_REFER	_IOWR('x', 0x5e, struct daxtest_probe)
 
 #endif /* _DAXTEST_H */

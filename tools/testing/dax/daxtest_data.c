@@ -378,6 +378,19 @@ int cmd_iszero(int argc, char **argv)
 	return 0;
 }
 
+/* Says the number of each page of which read(2) is an error */
+int cmd_unreadable(int argc, char **argv)
+{
+	int fd = open_file(argv[1], O_RDONLY);
+	uint64_t size = file_size(fd), pos;
+	char *buf = malloc(PAGE);
+
+	for (pos = 0; pos < size; pos += PAGE)
+		if (pread(fd, buf, PAGE, pos) < 0)
+			printf("%llu\n", (unsigned long long)(pos / PAGE));
+	return 0;
+}
+
 int cmd_fallocate(int argc, char **argv)
 {
 	int fd = open_file(argv[2], O_RDWR), mode = 0, rc;

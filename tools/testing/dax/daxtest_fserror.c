@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* daxtest: what a filesystem tells of its errors */
+/* daxtest: reports of a filesystem of its errors */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

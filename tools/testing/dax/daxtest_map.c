@@ -178,7 +178,7 @@ int cmd_hold(int argc, char **argv)
 int cmd_pin(int argc, char **argv)
 {
 	struct access a = parse_access(argc == 4 ? argv[3] : "r");
-	int fd = open_file(argv[1], O_RDWR), pipefd[2];
+	int fd = open_file(argv[1], a.open), pipefd[2];
 	uint64_t off = number(argv[2]), start;
 	char *p = map_around(fd, off, &a, &start), *buf = malloc(PAGE);
 	struct iovec iov = { .iov_base = p + (off - start), .iov_len = PAGE };

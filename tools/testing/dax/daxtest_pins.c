@@ -90,7 +90,7 @@ bool is_parked(const char *dev)
 	return found;
 }
 
-/* Return: what has pinned a page of the device, to be closed */
+/* Return: a file that has pinned a page of the device, to be closed */
 static int pin_device(const char *dev, uint64_t where, bool by_ring)
 {
 	char path[128];

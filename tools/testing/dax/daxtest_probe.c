@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* daxtest: what the probe module can do */
+/* daxtest: the calls of the probe module */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -293,6 +293,14 @@ int probe_stalled(int argc, char **argv)
 int probe_go(int argc, char **argv)
 {
 	run_probe(DAXTEST_PROBE_STALL);
+	return 0;
+}
+
+int probe_refer(int argc, char **argv)
+{
+	probe.nr = number(argv[1]);
+	run_probe(DAXTEST_PROBE_REFER);
+	print_result();
 	return 0;
 }
 

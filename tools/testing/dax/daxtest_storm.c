@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -275,6 +276,46 @@ static void churn_poison(void)
 	churn_wait(100000);
 }
 
+/* Return: the number of any page that the record of errors has, or -1 */
+static int64_t churn_bad_page(void)
+{
+	unsigned long long first, count, seen = 0;
+	char path[PATH_MAX];
+	int64_t page = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/badblocks", churn.dev);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	while (fscanf(f, "%llu %llu", &first, &count) == 2)
+		if (rnd(&churn.state) % ++seen == 0)
+			page = (first + rnd(&churn.state) % count) / 8;
+	fclose(f);
+	return page;
+}
+
+/* Overwrites a bad page, or any, as a file whose pages are those of the device */
+static void churn_mend(void)
+{
+	int64_t page = churn_bad_page();
+	int fd = open(churn.file, O_RDWR);
+	char *buf;
+
+	if (fd < 0)
+		return churn_wait(5000);
+	buf = calloc(1, PAGE);
+	if (page < 0)
+		page = rnd(&churn.state) % 4096;
+	if (pwrite(fd, buf, PAGE, page * PAGE) == (ssize_t)PAGE)
+		churned("mend", "");
+	else
+		churned("mend_", errname(errno));
+	free(buf);
+	close(fd);
+	churn_wait(20000);
+}
+
 static void churn_look(void)
 {
 	unsigned int minor = probe.minor;
@@ -367,6 +408,7 @@ int cmd_churn(int argc, char **argv)
 		{ "bind", churn_bind },
 		{ "hold", churn_hold },
 		{ "poison", churn_poison },
+		{ "mend", churn_mend },
 		{ "look", churn_look },
 		{ "pin", churn_pin },
 	};

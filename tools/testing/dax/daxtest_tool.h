@@ -51,7 +51,7 @@ const char *bus_code(void);
 void make_pattern(void *buf, uint64_t seed, uint64_t pos, size_t len);
 int compare(const void *have, const void *want, uint64_t pos, size_t len);
 
-/* daxtest_probe.c: what run_probe() hands to the module, and its answer */
+/* daxtest_probe.c: the request that run_probe() makes, and its answer */
 
 extern struct daxtest_probe probe;
 
@@ -74,6 +74,7 @@ int cmd_mfill(int argc, char **argv);
 int cmd_mcheck(int argc, char **argv);
 int cmd_mmapcmp(int argc, char **argv);
 int cmd_iszero(int argc, char **argv);
+int cmd_unreadable(int argc, char **argv);
 int cmd_fallocate(int argc, char **argv);
 int cmd_copy(int argc, char **argv);
 
@@ -131,6 +132,7 @@ int probe_poison(int argc, char **argv);
 int probe_storm(int argc, char **argv);
 int probe_stalled(int argc, char **argv);
 int probe_go(int argc, char **argv);
+int probe_refer(int argc, char **argv);
 int probe_pages(int argc, char **argv);
 
 /* daxtest_storm.c */

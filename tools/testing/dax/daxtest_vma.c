@@ -142,7 +142,7 @@ static void vma_madvise(int fd, char *p)
 		EXPECT(!madvise(p, HUGE, 103 /* GUARD_REMOVE */));
 		EXPECT(reads(p + 20 * PAGE, 20));
 	}
-	/* what a private mapping has of its own goes, the file's stays */
+	/* pages of a private mapping's own go, the file's stay */
 	q = map_file(fd, 0, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	EXPECT(writes(q + PAGE, 77) && reads(q + PAGE, 77));
 	EXPECT(in_file(fd, 1, 1) && reads(p + PAGE, 1));
@@ -178,7 +178,7 @@ static void vma_mremap(int fd, char *p)
 	q = room_for(8 * HUGE, PAGE);
 	EXPECT(mremap(b, 0, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
 	EXPECT(writes(q, 55) && reads(b, 55) && writes(b, 0) && reads(q, 0));
-	/* what is left behind is filled anew */
+	/* the old place stays, and is filled anew */
 	a = room_for(8 * HUGE, 0);
 	EXPECT(mremap(b, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED |
 		      4 /* DONTUNMAP */, a) == a);
@@ -239,7 +239,7 @@ static void vma_fork(int fd, char *p)
 	EXPECT(in_file(fd, 3, 44) && reads(p + HUGE, NHUGE));
 	EXPECT(pwrite(fd, (uint64_t[]){ 3 }, 8, 3 * PAGE) == 8);
 
-	/* what is not for children, they have not */
+	/* children do not have what is not for them */
 	EXPECT(!madvise(p + HUGE, HUGE, MADV_DONTFORK));
 	pid = fork();
 	if (!pid) {

@@ -281,17 +281,17 @@ bad_ranges() {
 	for bad in 0 1 2048 4097 8192 0x180000; do
 		is EINVAL put "$dev/align" $bad
 	done
-	# what another device has, or this one
+	# memory of another device, or of this one
 	is EBUSY put "$dev/mapping" "$(range "$(start_of "$second")" $M2)"
 	is EBUSY put "$BUS/devices/$second/mapping" "$(range "$start" $M2)"
 	is EBUSY put "$dev/mapping" "$(range "$start" $M2)"
-	# what no device of this region can have
+	# memory that no device of this region can have
 	is ERANGE put "$dev/mapping" 0-1fffff
 	is ERANGE put "$dev/mapping" "$(range $((start - M2)) $M2)"
 	is ERANGE put "$dev/mapping" "$(range $((end - M2)) $((2 * M2)))"
 	is ERANGE put "$dev/mapping" "$(range "$end" $M2)"
 	is ERANGE put "$dev/mapping" ffffffffffe00000-ffffffffffffffff
-	# what is not there
+	# more memory than there is
 	free=$(<"$(region_of "$DEV")/available_size")
 	is ENOSPC put "$dev/size" $((SIZE + free + M2))
 	is "$free" cat "$(region_of "$DEV")/available_size"
@@ -345,18 +345,18 @@ refusals_in_words() {
 	says 'align: bound to a driver, unbind it' EBUSY "$dev/align" 4096
 	says 'mapping: bound to a driver, unbind it' EBUSY "$dev/mapping" \
 		"$(range "$start" $M2)"
-	says 'write_cache: want 0 or 1' EINVAL "$dev/write_cache" 2
+	says "write_cache: want 0 or 1, and not '2'" EINVAL "$dev/write_cache" 2
 	says 'unbind it and set its size to 0' EBUSY "$region/delete" "$second"
 	mode "$DEV" none
-	says 'want a number' EINVAL "$dev/size" much
+	says "want a number of bytes, and not 'much'" EINVAL "$dev/size" much
 	says 'misaligned' EINVAL "$dev/size" 4097
 	says 'only .* bytes are free' ENOSPC "$dev/size" $((1 << 50))
-	says 'want <start>-<end>' EINVAL "$dev/mapping" there
+	says "want <start>-<end>, .* not 'there'" EINVAL "$dev/mapping" there
 	says 'is in use' EBUSY "$dev/mapping" "$(range "$start" $M2)"
 	says 'not within the region' ERANGE "$dev/mapping" 0-1fffff
-	says 'size of a page or a huge page' EINVAL "$dev/align" 3
-	says 'create: want 1' EINVAL "$region/create" 2
-	says 'no such device' ENXIO "$region/delete" dax99.99
+	says "size of a page or a huge page, and not '3'" EINVAL "$dev/align" 3
+	says "create: want 1, and not '2'" EINVAL "$region/create" 2
+	says "no such device: 'dax99.99'" ENXIO "$region/delete" dax99.99
 	store "$dev/size" 0
 	says 'has no memory' ENXIO "$BUS/drivers/fsdev_dax/new_id" "$DEV"
 	[ "${DEV#*.}" != 0 ] ||
@@ -414,7 +414,7 @@ layouts_refused() {
 	is EBUSY "$DT" mkfile $MNT/g 4K 0:4K:4K
 	is OK "$DT" mkfile $MNT/g 4K 0:16M:4K
 	rm $f $MNT/g
-	# what is gone gives its memory back
+	# files that are gone have given their memory back
 	is OK "$DT" mkfile $f 4K 0:0:4K
 }
 

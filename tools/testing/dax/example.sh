@@ -52,7 +52,30 @@ refuses_other_devices() {
 	mode "$DEV" famfs
 }
 
+# Nobody may write the memory, so the filesystem is not mounted for writing
+read_only_device() {
+	local ro=$BUS/devices/$DEV/ro
+
+	# shellcheck disable=SC2064
+	trap "unmount_all; unbind $DEV; echo 0 >$ro" EXIT
+	unbind "$DEV"
+	store "$ro" 1
+	modprobe daxexample
+	mode "$DEV" famfs
+	fails mount -w -t daxexample "/dev/$DEV" "$MNT"
+	is free cat "$BUS/devices/$DEV/holder"
+	# mount(8) tries again without writing
+	mount -t daxexample "/dev/$DEV" "$MNT"
+	is 4096 eval 'head -c 4096 "$MNT/memory" | wc -c'
+	is EROFS "$DT" try pwrite "$MNT/memory" 0 4096
+	fails mount -o remount,rw "$MNT"
+	is EROFS "$DT" try pwrite "$MNT/memory" 0 4096
+	mount -o remount,ro "$MNT"
+	umount "$MNT"
+}
+
 run_tests \
 	has_all_of_the_device \
+	read_only_device \
 	loses_the_device \
 	refuses_other_devices

@@ -19,7 +19,7 @@ arm() {
 	fi
 }
 
-# every_step MODE: what a failed bind leaves must not hinder any driver
+# every_step MODE: nothing that a failed bind leaves hinders any driver
 every_step() {
 	local driver n failed=0 answer other
 
@@ -73,7 +73,7 @@ every_step() {
 	"$DT" check "$MNT/f" 1
 }
 
-# region_state: what the region has, by name and in bytes. Starts no process.
+# region_state: devices of the region, by name and in bytes. Starts no process.
 region_state() {
 	local f lines
 
@@ -89,8 +89,8 @@ region_state() {
 	done
 }
 
-# every_write FILE STRING UNDO: what fails has changed nothing, and what does
-# not can be undone
+# every_write FILE STRING UNDO: a write that fails has changed nothing, and one
+# that does not can be undone
 every_write() {
 	local n answer='' failed=0 before
 

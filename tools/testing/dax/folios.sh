@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# count NAME: what the last walk found
+# count NAME: the pages of that kind that the last walk found
 count() {
 	sed -n "s/.*\<$1 \([0-9]*\).*/\1/p" "$T/pages"
 }
@@ -89,7 +89,7 @@ split_huge_mappings() {
 	check_pages "$DEV"
 }
 
-# unmap_super: what the filesystem does when it loses the device, without that
+# unmap_super: the filesystem acts as if it had lost the device, but has it
 unmap_super() {
 	store "$STATS/$(mountpoint -d "$MNT")/stats" unmap
 }

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The fate of pages with memory errors: who may still get at them, what heals
-# them, and what does not
+# The fate of pages with memory errors: users who may still get at them, writes
+# that heal them, and writes that do not
 # shellcheck disable=SC2119,SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
 . "$(dirname "$0")/poison.bash"
 . "$(dirname "$0")/pmem.bash"
+. "$(dirname "$0")/mce.bash"
 
 # tell_badblocks TEXT: by a write to the attribute
 tell_badblocks() { put "$BUS/devices/$DEV/badblocks" "$1"; }
@@ -170,7 +171,8 @@ heal_that_fails() {
 	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
 	is "*pfn=$pfn" traced out
 	is 1 cat $TRIES
-	log_says 'bad still after a write' || fail "the log does not say so"
+	log_says 'still has a memory error after a write' ||
+		fail "the log does not say so"
 	is '2048 8' badblocks
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
@@ -251,7 +253,7 @@ administrator_clears_errors() {
 	tell h r
 	is OK echo "$HEARD"
 	stop h
-	# what is good is left alone
+	# good pages are left alone
 	is OK tell_badblocks "-0 $((SIZE / 512))"
 	is '' badblocks
 	"$DT" check "$MNT/f" 1 0 1M
@@ -357,6 +359,147 @@ pmem_remembers_what_is_bad() {
 	ndctl destroy-namespace -f "$NS" >/dev/null
 }
 
+# scrub_finds OFFSET: an error there in $DEV, which is persistent memory
+scrub_finds() {
+	local dir start
+
+	dir=$(readlink -f "$BUS/devices/$DEV")
+	read -r start _ <<<"$(ranges "$DEV")"
+	modprobe daxtest_scrub region="${dir%/*/*}" addr=$((start + $1))
+	rmmod daxtest_scrub
+}
+
+# The page behind the one that is healed stays bad: the caller learns how much was
+# written, and has the rest
+recovery_ends_before_a_bad_page() {
+	local pfn
+
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	healthy_file
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	is OK tell_badblocks '2048 16'
+	modprobe daxtest_badread pfn=$((pfn + 1))
+	trap 'rmmod daxtest_badread' EXIT
+	is 4096 probe recover "$DEVT" 256 8192 7 0
+	is '2056 8' badblocks
+	rmmod daxtest_badread
+	trap - EXIT
+	is OK tell_badblocks '-2056 8'
+	is '' badblocks
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+# taken OFFSET: the users of the page there have lost it, says the log since "mark"
+taken() {
+	local start
+
+	read -r start _ <<<"$(ranges "$DEV")"
+	log_says "$(printf %#x $(((start + $1) / 4096))): recovery action"
+}
+
+# lost_page NAME ACCESS: what this process sees of the page at 1M
+lost_page() {
+	tell "$1" "$2"
+	is 'BUS_MCEERR_A* offset 0x100000 lsb *' echo "$HEARD"
+}
+
+# Users of the page hear of it as of a machine check, in both modes
+found_by_a_scrub() {
+	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	namespace devdax
+	DEV=$PMEM
+	retry test -e "$BUS/devices/$DEV"
+	mode "$DEV" famfs
+	DEVT=$(<"$BUS/devices/$DEV/dev")
+	heal_all
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	put "$BUS/devices/$DEV/write_cache" 1
+	start early "$DT" hold "$MNT/f" 1M rwe	# which makes it dirty
+	start h "$DT" hold "$MNT/f" 1M r
+	start near "$DT" hold "$MNT/f" $((M1 + 4096)) r
+	mark
+	scrub_finds $((M1 + 512))
+	is '2048 8' badblocks
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	retry taken $M1
+	lost_page early b
+	lost_page h r
+	tell near r
+	is OK echo "$HEARD"
+	is EIO "$DT" try fsync "$MNT/f"
+	is OK "$DT" try fsync "$MNT/f"
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' badblocks
+	# a scrub that ends when the page is good again reports it no more
+	scrub_finds $((2 * M1))
+	is '4096 8' badblocks
+	tell h r
+	is OK echo "$HEARD"
+	stop early
+	stop h
+	stop near
+	put "$BUS/devices/$DEV/write_cache" 0
+	heal_all
+	umount "$MNT"
+	check_pages "$DEV"
+
+	mode "$DEV" devdax
+	start h "$DT" hold "/dev/$DEV" 1M rwh
+	mark
+	scrub_finds $((M1 + 512))
+	retry taken $M1
+	lost_page h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "/dev/$DEV" 1M rwh
+	stop h
+	is OK tell_badblocks '-2048 8'
+	is OK "$DT" touch "/dev/$DEV" 1M rwh
+	# and without anybody to take it from
+	unbind "$DEV"
+	scrub_finds $M1
+	sleep 1.5
+	mode "$DEV" famfs
+	is '2048 8' badblocks
+	heal_all
+	check_pages "$DEV"
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# bus_and_signal: whether the bus hears of an error before memory_failure() does
+bus_and_signal() {
+	sed -n 's/.* \(bus\|mf\): .*/\1/p' $TRACE/trace | paste -sd ' '
+}
+
+# A process that hears of it may heal the page, and the bus would not know why
+error_is_known_before_it_is_told() {
+	local start
+
+	can_check_machine
+	modprobe -q nfit || skip "no nfit"
+	NS=$(retry namespace_on ACPI0012) ||
+		skip "no NVDIMM (QEMU: -machine nvdimm=on -device nvdimm,...)"
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	ndctl create-namespace -f -e "$NS" -m devdax >"$T/ns"
+	DEV=dax${NS#namespace}
+	retry test -e "$BUS/devices/$DEV"
+	mode "$DEV" devdax
+	read -r start _ <<<"$(ranges "$DEV")"
+	start early "$DT" hold "/dev/$DEV" 0 rwhe
+	trace_machine_checks 'bus nvdimm_bus_add_badrange' 'mf memory_failure'
+	scrubbed "$(printf %#x $((start / 4096)))"
+	retry is 'bus mf*' bus_and_signal
+	retry is '0 8' badblocks
+	stop early
+	trace_stop
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
 # Errors of the same pages as heals by two ways, for a while. In the end nothing
 # is bad, all can be read, and nothing is missing from the direct map.
 errors_and_heals_at_once() {
@@ -404,9 +547,12 @@ run_tests \
 	devdax_faults_while_errors_come \
 	bind_takes_bad_pages_out_of_the_direct_map \
 	heal_that_fails \
+	recovery_ends_before_a_bad_page \
 	administrator_adds_errors \
 	administrator_clears_errors \
 	what_is_no_memory_error \
 	more_errors_than_the_record_has_entries \
 	pmem_remembers_what_is_bad \
+	found_by_a_scrub \
+	error_is_known_before_it_is_told \
 	errors_and_heals_at_once

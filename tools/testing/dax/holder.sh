@@ -128,6 +128,20 @@ taken_away_by_the_same_mode() {
 	is "lost daxtest /dev/$DEV" holder
 }
 
+# destroy DEV: as an administrator who does not take no for an answer
+destroy() {
+	daxctl destroy-device -f "$1"
+	[ ! -e "$BUS/devices/$1" ] || fail "$1 is there still"
+}
+
+warning_of_destroying() {
+	local second
+
+	command -v daxctl >/dev/null || skip "no daxctl"
+	second=$(new_device 32M)
+	DEV=$second taken_away_by destroy "$second"
+}
+
 # Nobody needs to be told
 no_warning() {
 	mark
@@ -147,4 +161,5 @@ run_tests \
 	warning_of_unbind \
 	warning_of_the_region \
 	warning_of_daxctl \
+	warning_of_destroying \
 	no_warning

@@ -4,8 +4,8 @@
 #
 # The script runs the lines of its standard input, shell commands that may use
 # the functions of lib.sh and those below, until a line says "end". Each line
-# runs in a shell of its own and ends with the first command that fails; what it
-# printed comes back with "| " in front, and then a line "answer STATUS". A
+# runs in a shell of its own and ends with the first command that fails; its
+# output comes back with "| " in front, and then a line "answer STATUS". A
 # first such line says that the host is ready.
 #
 # The hosts tell each other about no file: each lays out the same ones, as a

@@ -25,7 +25,7 @@ PARKED=/sys/kernel/mm/parked_memory
 PIN_TIMEOUT=/sys/module/kernel/parameters/memremap_pin_timeout
 DT=$DIR/daxtest
 SIZE=${SIZE:-$((512 << 20))}
-# what takes a second can take minutes on an emulator of a busy machine
+# a second of work can take minutes on an emulator of a busy machine
 PATIENCE=240
 MNT=
 declare -A FD
@@ -87,6 +87,16 @@ retry() {
 		sleep 0.2
 	done
 	fail "never came true: $*"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# in_time COMMAND...: it ends, and well, which cannot be said of one that waits
+# without being able to be killed
+in_time() {
+	("$@") &
+	retry gone $!
+	wait $!
 }
 
 # put FILE VALUE: one write(2); says the name of its error
@@ -496,7 +506,7 @@ run_test() {
 		wait $pid
 		rc=$?
 	fi
-	# what it left running, too
+	# processes that the test left running, too
 	kill -KILL -- -$pid 2>/dev/null
 	STUCK=
 	if [ "$i" = $((limit * 10)) ]; then
@@ -505,7 +515,7 @@ run_test() {
 		done
 		over $pid || STUCK=y
 	fi
-	# what is new in the kernel log, all of it if the buffer has wrapped
+	# the new lines of the kernel log, all of it if the buffer has wrapped
 	dmesg | awk -v mark="daxtest: $1" '
 		substr($0, length() - length(mark) + 1) == mark { n = 0; next }
 		{ line[n++] = $0 }

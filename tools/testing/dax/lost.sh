@@ -6,6 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pmem.bash"
+. "$(dirname "$0")/absent.bash"
 
 # disk FS [OPTIONS OF MKFS]: made on pmem, with a file, and mounted with dax
 disk() {
@@ -52,21 +53,29 @@ new_owner() {
 	"$DT" mcheck "/dev/$dax" 7 0 128M
 }
 
-# Processes that have mapped the file get SIGBUS, and do no harm
+# Processes that have mapped the file get SIGBUS, and do no harm; those of which
+# the name begins with an r only read
 mappings_are_dead() {
 	local name
 
 	for name; do
 		tell "$name" r
 		is 'BUS_ADRERR*' echo "$HEARD"
-		[ "$name" = r ] || {
+		[[ $name = r* ]] || {
 			tell "$name" w
 			is 'BUS_ADRERR*' echo "$HEARD"
 		}
 	done
-	# daxtest opens for writing, too, which is not what erofs is for
+	cannot_be_read
+}
+
+# daxtest opens for writing, too, which is not what erofs is for. A disk that is
+# gone has a size of 0, and erofs reads zeroes where it wants an inode.
+cannot_be_read() {
+	local errors='Input/output error|No such device|Structure needs cleaning'
+
 	fails dd if="$MNT/f" of=/dev/null bs=4096 count=1 2>"$T/dd"
-	grep -qE 'Input/output error|No such device' "$T/dd" || fail "$(<"$T/dd")"
+	grep -qE "$errors" "$T/dd" || fail "$(<"$T/dd")"
 }
 
 # under_mappings FS [OPTIONS OF MKFS]
@@ -75,36 +84,47 @@ under_mappings() {
 	start r "$DT" hold "$MNT/f" 1M r
 	start a "$DT" hold "$MNT/f" 40M rw
 	start h "$DT" hold "$MNT/f" 4M rwh
+	start rp "$DT" hold "$MNT/f" 12M rp
 	start s "$DT" hold "$MNT/f" 8M rwp
 	take_disk
-	new_owner mappings_are_dead r a h
-	# a copy of its own stays
-	tell s r
-	is OK echo "$HEARD"
-	for name in r a h s; do stop $name; done
+	new_owner mappings_are_dead r a h rp
+	copy_stays s
+	for name in r a h rp s; do stop $name; done
 	umount "$MNT"
+}
+
+# copy_stays NAME: what this one wrote to a private mapping is its own
+copy_stays() {
+	tell "$1" r
+	is OK echo "$HEARD"
 }
 
 # read_only FS: there is nothing to write to
 read_only() {
 	disk "$@"
 	start r "$DT" hold "$MNT/f" 1M r
-	start h "$DT" hold "$MNT/f" 4M rh
+	start rh "$DT" hold "$MNT/f" 4M rh
+	start rp "$DT" hold "$MNT/f" 12M rp
+	start rhp "$DT" hold "$MNT/f" 16M rhp
+	start s "$DT" hold "$MNT/f" 8M rwp
 	take_disk
-	new_owner mappings_are_dead r
-	stop r
-	stop h
+	new_owner mappings_are_dead r rh rp rhp
+	copy_stays s
+	for name in r rh rp rhp s; do stop $name; done
 	umount "$MNT"
 }
 
 # pinned FS [OPTIONS OF MKFS]: the new owner has to wait, nobody else does
 pinned() {
+	local how=rw
+
+	[ "$1" != erofs ] || how=r
 	disk "$@"
 	pin_seconds 1
-	start p "$DT" pin "$MNT/f" 2M rw
+	start p "$DT" pin "$MNT/f" 2M $how
 	take_disk
 	is "*pinned 1 for*" cat $PARKED
-	is 'E@(IO|NXIO)' "$DT" try pread "$MNT/f" 0 4096
+	cannot_be_read
 	umount "$MNT"
 	fails ndctl create-namespace -f -e "$NS" -m fsdax >"$T/ns" 2>&1
 	stop p
@@ -121,6 +141,32 @@ ext4_pinned() { pinned ext4 -q -F -b 4096; }
 xfs_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=0; }
 xfs_rmapbt_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=1; }
 
+erofs_pinned() { pinned erofs; }
+
+# waited_for read|write FS [OPTIONS OF MKFS]: I/O to pmem whose buffer does not
+# come keeps nobody waiting, neither another device nor the pmem itself
+waited_for() {
+	local how=$1
+
+	shift
+	disk "$@"
+	resize "$DEV" $((SIZE / 2))
+	absent_io "$how" "$MNT/f"
+	others_go_on
+	in_time take_disk
+	serve '@(ENXIO|EIO|[1-9]*)'
+	cannot_be_read
+	umount "$MNT"
+	new_owner true
+}
+
+ext4_read_waits() { waited_for read ext4 -q -F -b 4096; }
+ext4_write_waits() { waited_for write ext4 -q -F -b 4096; }
+xfs_read_waits() { waited_for read xfs -q -f -m reflink=0,rmapbt=0; }
+xfs_write_waits() { waited_for write xfs -q -f -m reflink=0,rmapbt=0; }
+xfs_rmapbt_read_waits() { waited_for read xfs -q -f -m reflink=0,rmapbt=1; }
+xfs_rmapbt_write_waits() { waited_for write xfs -q -f -m reflink=0,rmapbt=1; }
+
 # Pages that files share, of which each has to let go
 xfs_shared() {
 	disk xfs -q -f -m reflink=1,rmapbt=0
@@ -136,6 +182,91 @@ xfs_shared() {
 	umount "$MNT"
 }
 
+unmounted() { [ ! -e "/sys/fs/$FS/$PMEM" ]; }
+
+# frozen FS [OPTIONS OF MKFS]: its memory goes all the same, and so does it
+frozen() {
+	FS=$1
+	command -v fsfreeze >/dev/null || skip "no fsfreeze"
+	disk "$@"
+	start r "$DT" hold "$MNT/f" 1M r
+	fsfreeze -f "$MNT"
+	in_time take_disk
+	new_owner mappings_are_dead r
+	stop r
+	# xfs has heard that its memory goes, and is not frozen any more
+	[ "$FS" = xfs ] || fsfreeze -u "$MNT"
+	umount "$MNT"
+	retry unmounted
+}
+
+served_too_late() {
+	tell io go
+	is '@(ENXIO|EIO|[1-9]*)' echo "$HEARD"
+	wait "$(<"$T/io.pid")"
+	mappings_are_dead r
+}
+
+# unserved_write FS [OPTIONS OF MKFS]: it has locked the file, and waits for a
+# page of its buffer
+unserved_write() {
+	disk "$@"
+	start r "$DT" hold "$MNT/f" 1M r
+	start io "$DIR/daxabsent" write "$MNT/f"
+	is absent echo "$HEARD"
+	in_time take_disk
+	new_owner served_too_late
+	stop r
+	umount "$MNT"
+}
+
+ext4_frozen() { frozen ext4 -q -F -b 4096; }
+xfs_frozen() { frozen xfs -q -f -m reflink=0,rmapbt=0; }
+ext4_and_a_write_that_waits() { unserved_write ext4 -q -F -b 4096; }
+xfs_and_a_write_that_waits() { unserved_write xfs -q -f -m reflink=1,rmapbt=1; }
+
+no_log() {
+	dmsetup resume daxtest-log 2>/dev/null || :
+	kill -KILL "$(<"$T/r.pid")" 2>/dev/null || :
+	unmount_all
+	dmsetup remove --retry daxtest-log 2>/dev/null || :
+	losetup -d "$LOOP" 2>/dev/null || :
+}
+
+# The log of xfs is on another disk, which does not answer
+xfs_and_a_log_that_waits() {
+	local log=/dev/mapper/daxtest-log
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	modprobe -qa dm-mod loop xfs ||
+		skip "no device mapper, loop devices or xfs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	DISK=$(readlink -f "/sys/block/$PMEM/device")
+	truncate -s 128M "$T/log"
+	trap no_log EXIT
+	LOOP=$(losetup -f --show "$T/log")
+	dmsetup create daxtest-log --table "0 $((128 * 2048)) linear $LOOP 0"
+	mkfs.xfs -q -f -m reflink=0,rmapbt=0 -l logdev=$log "/dev/$PMEM"
+	mount -t xfs -o dax,logdev=$log "/dev/$PMEM" "$MNT"
+	fallocate -l 64M "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	sync
+	start r "$DT" hold "$MNT/f" 1M r
+	dmsetup suspend --nolockfs --noflush daxtest-log
+	: >"$MNT/g"
+	mark
+	SECONDS=0
+	in_time take_disk
+	[ $SECONDS -lt 60 ] || fail "unbind took $SECONDS s"
+	log_says "$PMEM: not all data could be written" ||
+		fail "the log does not say that data is lost"
+	new_owner mappings_are_dead r
+	dmsetup resume daxtest-log
+	stop r
+	umount "$MNT"
+}
+
 run_tests \
 	ext4_mapped \
 	xfs_mapped \
@@ -145,4 +276,16 @@ run_tests \
 	xfs_shared \
 	ext4_pinned \
 	xfs_pinned \
-	xfs_rmapbt_pinned
+	xfs_rmapbt_pinned \
+	ext4_frozen \
+	xfs_frozen \
+	ext4_and_a_write_that_waits \
+	xfs_and_a_write_that_waits \
+	xfs_and_a_log_that_waits \
+	erofs_pinned \
+	ext4_read_waits \
+	ext4_write_waits \
+	xfs_read_waits \
+	xfs_write_waits \
+	xfs_rmapbt_read_waits \
+	xfs_rmapbt_write_waits

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Mappings of files: what can be done to them, in which sizes they come, who
-# pays for them, programs that run from them
+# Mappings of files: system calls that change them, the sizes in which they come,
+# the control group that pays for them, programs that run from them
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"

@@ -33,24 +33,30 @@ hidden_and_told() {
 		$TRACE/trace | paste -sd ' '
 }
 
+# check_machine PFN: on the first processor. After that nothing is left of what
+# was written here.
+check_machine() {
+	echo 0 >$MCE_INJECT/cpu
+	echo $(($1 * 4096)) >$MCE_INJECT/addr
+	echo 0x8c >$MCE_INJECT/misc		# a physical address, of a page
+	echo 0xbd000000000000c0 >$MCE_INJECT/status # uncorrected, by scrubbing
+	echo 1 >$MCE_INJECT/bank
+}
+
 # scrubbed PFN: a machine check says that it found this page bad by itself
 # ("action optional"). Only where injection is to one processor. Returns when
 # somebody was told, and that is after the page has left the direct map.
 scrubbed() {
 	for_all_cpus 0
 	echo hw >$MCE_INJECT/flags
-	echo 0 >$MCE_INJECT/cpu
-	echo $(($1 * 4096)) >$MCE_INJECT/addr
-	echo 0x8c >$MCE_INJECT/misc		# a physical address, of a page
-	echo 0xbd000000000000c0 >$MCE_INJECT/status # uncorrected, by scrubbing
-	echo 1 >$MCE_INJECT/bank
+	check_machine "$1"
 	retry is 'out signal*' hidden_and_told
 	is "pfn=$1" traced out
 	for_all_cpus 1
 }
 
-# hidden_once: who has handled the machine check is through with it, and has
-# left the page alone after it was healed
+# hidden_once: the handler of the machine check is through with it, and has left
+# the page alone after the heal
 hidden_once() {
 	retry is 1 times 'done'
 	is 1 times out

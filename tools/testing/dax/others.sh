@@ -4,6 +4,17 @@
 # device mapper, and operations of which it is known what comes of them: the
 # same is done to plain files at $T. From the environment: OPS, how much each file
 # is exercised.
+#
+# These fail on Linux 7.3 without the patches to dax:
+#
+#   xfs_on_pmem		WARNING in truncate_folio_batch_exceptionals() below
+#			xfs_swap_extents(): once, so in the first test only
+#   xfs_of_huge_blocks_on_pmem
+#			WARNING in dax_insert_entry() and vmf_insert_folio_pmd(),
+#			and SIGBUS for a process that has mapped the file
+#   xfs_on_stripes	zeroing past the end of a stripe leaves old data
+#
+# And with them as well: xfs on stripes that are all on one disk, see disk().
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -22,14 +33,20 @@ no_disk() {
 		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null || :
 	done
 	unmount_all
-	for name in daxtest daxtest-rt; do
-		[ ! -e "/dev/mapper/$name" ] || dmsetup remove --retry $name
+	for name in daxtest daxtest-{rt,0,1}; do
+		[ ! -e "/dev/mapper/$name" ] ||
+			dmsetup remove --retry "$name"
 	done
 }
 
 # disk plain|linear|stripe: $DISK, of persistent memory, and $RT beside it for
-# the last two: in pieces that are not where they seem to be
+# the second: in pieces that are not where they seem to be. The stripes are on
+# two disks: if all are on one, the device mapper of Linux 7.3, with dax and
+# without, sends writes that ask for a flush to the sector of that number on the
+# disk, as if there were no stripes. The log of a filesystem is lost in this way.
 disk() {
+	local half
+
 	namespace fsdax
 	retry test -e "/dev/$PMEM"
 	DISK=/dev/$PMEM
@@ -49,8 +66,12 @@ disk() {
 			"0 $SECTORS linear /dev/$PMEM $SECTORS"
 		;;
 	stripe)
+		for half in 0 1; do
+			dmsetup create daxtest-$half --table \
+				"0 $SECTORS linear /dev/$PMEM $((half * SECTORS))"
+		done
 		dmsetup create daxtest --table \
-			"0 $SECTORS striped 2 1024 /dev/$PMEM 0 /dev/$PMEM $SECTORS"
+			"0 $SECTORS striped 2 1024 $DISK-0 0 $DISK-1 0"
 		;;
 	esac
 }
@@ -73,16 +94,11 @@ mounted() { mount -t "$FS" -o "$MOUNT_OPTIONS" "$DISK" "$MNT"; }
 # whole_filesystem: it is, says who knows, and mounted again
 whole_filesystem() {
 	umount "$MNT"
-	# whoever had it open meanwhile, udev say, may know what it was before
+	# a process that had it open meanwhile, udev say, may have old data of it
 	blockdev --flushbufs "$DISK"
 	case $FS in
 	xfs)
-		# With stripes below it xfs_repair takes the log for older than
-		# the metadata, with and without dax
-		if [ "$(dmsetup table daxtest 2>/dev/null | cut -d' ' -f3)" = \
-		     striped ]; then
-			:
-		elif [[ $MOUNT_OPTIONS = *rtdev* ]]; then
+		if [[ $MOUNT_OPTIONS = *rtdev* ]]; then
 			xfs_repair -n -r "$RT" "$DISK"
 		else
 			xfs_repair -n "$DISK"
@@ -166,8 +182,10 @@ dedupe() {
 
 unshare() { xfs_io -c "funshare $2 $3" "$MNT/$1"; }
 
+# SWAP, if set, is what xfs_io has for it: the older one, swapext, does not do
+# with what knows the owners of realtime blocks
 swapped() {
-	xfs_io -c "swapext $MNT/$2" "$MNT/$1"
+	xfs_io -c "${SWAP:-swapext} $MNT/$2" "$MNT/$1"
 	mv "$T/$1" "$T/new"
 	mv "$T/$2" "$T/$1"
 	mv "$T/new" "$T/$2"
@@ -306,18 +324,21 @@ xfs_of_huge_blocks_on_pmem() {
 	filesystem xfs -q -f -m reflink=1,rmapbt=1 \
 		-d su=2m,sw=1,cowextsize=512,extszinherit=512
 	each_operation sharing
+	exchange
 }
 
 xfs_on_linear() {
 	disk linear
 	filesystem xfs -q -f -m reflink=1,rmapbt=0
 	each_operation sharing
+	exchange
 }
 
 xfs_on_stripes() {
 	disk stripe
 	filesystem xfs -q -f -m reflink=1,rmapbt=1
 	each_operation sharing
+	exchange
 }
 
 xfs_with_a_realtime_device() {
@@ -325,13 +346,15 @@ xfs_with_a_realtime_device() {
 	filesystem xfs -q -f -m reflink=0,rmapbt=0 -d rtinherit=1 \
 		-r "rtdev=$RT,extsize=4k"
 	each_operation common
+	exchange
 }
 
 xfs_with_reflink_on_a_realtime_device() {
 	disk linear
 	filesystem xfs -q -f -m reflink=1,rmapbt=1,metadir=1 -d rtinherit=1 \
-		-r "rtdev=$RT"
+		-i exchange=1 -r "rtdev=$RT"
 	each_operation sharing
+	SWAP=exchangerange exchange
 }
 
 ext4_on_pmem() {

@@ -6,6 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/park.bash"
+. "$(dirname "$0")/trace.bash"
 
 HWPOISON=/sys/kernel/debug/hwpoison
 # of many_rounds; a soak wants a thousand
@@ -28,6 +29,7 @@ unbind_and_park() {
 
 pinned_in_devdax_mode() {
 	pinned_device
+	is '' cat $PARKED
 	is free holder
 	unbind_and_park
 	is '*'"$DEV pinned 1 for * s" cat $PARKED
@@ -36,6 +38,22 @@ pinned_in_devdax_mode() {
 	refused device_dax
 	unpin
 	is free holder
+	works_again
+}
+
+# The events that an administrator can see
+events_of_a_pin() {
+	pinned_device
+	trace_start pgmap/pgmap_wait pgmap/pgmap_park pgmap/pgmap_reap
+	unbind_and_park
+	is 1 times pgmap_wait
+	is 1 times pgmap_park
+	is 0 times pgmap_reap
+	unpin
+	retry is 1 times pgmap_reap
+	is 1 times pgmap_wait
+	grep -q "pgmap_wait: .* of $DEV: 1 folios pinned" $TRACE/trace ||
+		fail "the event does not say who waits for what"
 	works_again
 }
 
@@ -147,9 +165,13 @@ unserved_fault() {
 	[ $SECONDS -lt 30 ] || fail "unbind took $SECONDS s"
 	is there probe stalled
 	parked "$DEV"
+	# who had the page has it no more: the next access waits for the fault
+	echo r >&"${FD[h]}"
 	probe go
 	hear s
 	is 'ready BUS_ADRERR *' echo "$HEARD"
+	hear h
+	is 'BUS_ADRERR *' echo "$HEARD"
 	stop s
 	stop h
 	umount "$MNT"
@@ -162,23 +184,73 @@ fault_that_is_not_served() { unserved_fault revoke=ignore; }
 # A filesystem that takes its pages back finds the entry of the fault locked
 fault_that_a_holder_finds() { unserved_fault; }
 
-# The device, its region and the drivers do not wait
-removal() {
+# region_goes unbind|rmmod: the device, its region and the drivers do not wait
+region_goes() {
 	pin_seconds 1
 	modprobe dax_hmem
 	pinned_device
 	unbind_and_park
+	SECONDS=0
 	rmmod device_dax
 	rmmod fsdev_dax
-	store $HMEM/unbind "$PARENT"
+	case $1 in
+	unbind) store $HMEM/unbind "$PARENT" ;;
+	rmmod) rmmod dax_hmem ;;
+	esac
+	[ $SECONDS -lt 30 ] || fail "it took $SECONDS s"
 	[ ! -e "$BUS/devices/$DEV" ] || fail "$DEV is there still"
 	parked "$DEV"
-	store $HMEM/bind "$PARENT"
+	case $1 in
+	unbind) store $HMEM/bind "$PARENT" ;;
+	rmmod) modprobe dax_hmem ;;
+	esac
 	modprobe device_dax
 	modprobe fsdev_dax
 	retry test -e "$BUS/devices/$DEV"
 	refused fsdev_dax
 	unpin
+	whole
+	works_again
+}
+
+# too_large SIZE: $DEV cannot have as much, and the log says why
+too_large() {
+	mark
+	is EBUSY put "$BUS/devices/$DEV/size" "$1"
+	log_says "$DEV: size: cannot grow by .* pinned still: .*parked_memory" ||
+		fail "the log does not say why"
+}
+
+removal() { region_goes unbind; }
+
+removal_of_the_region_driver() {
+	[ -e "$HMEM/$PARENT" ] || skip "not an hmem device"
+	region_goes rmmod
+}
+
+# A device is deleted at once, and nobody gets its memory before the pin goes
+deletion() {
+	local other range start
+
+	resize "$DEV" $((SIZE / 2))
+	other=$(new_device 64M)
+	start=$(<"$BUS/devices/$other/resource")
+	range=$(printf '%x-%x' "$start" $((start + (64 << 20) - 1)))
+	pin_seconds 1
+	mode "$other" devdax
+	start p "$DT" pin "/dev/$other" 0 rwh
+	unbind "$other"
+	parked "$other"
+	SECONDS=0
+	delete_device "$other"
+	[ $SECONDS -lt 30 ] || fail "it took $SECONDS s"
+	: >"$T/created"
+	fails test -e "$BUS/devices/$other"
+	parked "$other"
+	store "$BUS/devices/$DEV/size" 0
+	is EBUSY put "$BUS/devices/$DEV/mapping" "$range"
+	unpin
+	store "$BUS/devices/$DEV/mapping" "$range"
 	whole
 	works_again
 }
@@ -195,14 +267,48 @@ resize_and_the_others() {
 	pinned_device
 	unbind_and_park
 	store "$BUS/devices/$DEV/size" 0
+	too_large $((SIZE / 2))
+	mark
 	is EBUSY put "$BUS/devices/$DEV/mapping" \
 		"$(printf '%x-%x' "$start" $((start + (64 << 20) - 1)))"
+	log_says "$DEV: cannot have .mem .* pinned still" ||
+		fail "the log does not say why"
+	is 0 dev_size "$DEV"
 	mode "$other" famfs
 	mnt "$other"
 	mkfile f 4M 0:0:4M
 	"$DT" mfill "$MNT/f" 3
 	"$DT" check "$MNT/f" 3
 	umount "$MNT"
+	unpin
+	whole
+	works_again
+}
+
+no_reference() { probe refer 0 >/dev/null; }
+
+# An unbind that waits for somebody who looks at the memory is the only one that
+# waits
+reference_while_it_is_parked() {
+	local other
+
+	store "$BUS/devices/$DEV/size" 0
+	store "$BUS/devices/$DEV/size" $((SIZE / 2))
+	other=$(new_device 64M)
+	pin_seconds 1
+	pinned_device
+	trap no_reference EXIT
+	is OK probe refer $(($(<"$BUS/devices/$DEV/resource") / 4096))
+	unbind "$DEV" &
+	echo $! >"$T/unbind.pid"
+	in_time retry parked "$DEV"
+	in_time mode "$other" famfs
+	in_time is free cat "$BUS/devices/$other/holder"
+	in_time mode "$other" devdax
+	kill -0 "$(<"$T/unbind.pid")" || fail "the unbind did not wait"
+	is OK probe refer 0
+	wait "$(<"$T/unbind.pid")"
+	parked "$DEV"
 	unpin
 	whole
 	works_again
@@ -220,6 +326,12 @@ memory_error() {
 	retry log_says "$(printf %#x $pfn).*recover"
 	parked "$DEV"
 	unpin
+	# the next driver knows
+	mode "$DEV" famfs
+	is '0 8' cat "$BUS/devices/$DEV/badblocks"
+	is OK put "$BUS/devices/$DEV/badblocks" '-0 8'
+	is '' cat "$BUS/devices/$DEV/badblocks"
+	unbind "$DEV"
 	works_again
 }
 
@@ -268,6 +380,7 @@ many_rounds() {
 
 run_tests \
 	pinned_in_devdax_mode \
+	events_of_a_pin \
 	pinned_and_wanted_by_the_next \
 	pinned_and_wanted_as_memory \
 	buffers_of_a_ring \
@@ -280,7 +393,10 @@ run_tests \
 	fault_that_is_not_served \
 	fault_that_a_holder_finds \
 	removal \
+	removal_of_the_region_driver \
+	deletion \
 	resize_and_the_others \
+	reference_while_it_is_parked \
 	memory_error \
 	sleep_while_parked \
 	sleep_while_an_unbind_waits \

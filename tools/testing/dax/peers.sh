@@ -56,13 +56,13 @@ stress_ng_file_data() {
 		--revio 1 --revio-bytes 8M --iomix 1 --iomix-bytes 8M \
 		--io-uring 1 --aio 1 \
 		--sendfile 1 --sendfile-size 1M --splice 1 --sync-file 1 \
-		--sync-file-bytes 8M --filerace 1
+		--sync-file-bytes 8M
 }
 
 stress_ng_names() {
 	more_room 4M
 	stressors --dentry 1 --dir 1 --link 1 --rename 1 --symlink 1 \
-		--unlink 1 --touch 1 --dirmany 1 --getdent 1
+		--unlink 1 --touch 1 --dirmany 1 --getdent 1 --filerace 1
 }
 
 # kselftest NAME [ARGUMENTS]: one of the kernel's own
@@ -92,7 +92,7 @@ map_populate() {
 	faults_on_it 1
 }
 
-# the same device as memory; what it says of itself is the whole of the result
+# the same device as memory; the result of the script is all of the result
 dax_kmem_hotplug() {
 	local script=$DIR/dax-kmem-hotplug dir
 

@@ -17,7 +17,8 @@ go_down() {
 		kexec -e
 		;;
 	*)
-		"$1" -f
+		# not every Debian has these without a whole init system
+		busybox "$1" -f
 		;;
 	esac
 }

@@ -17,7 +17,7 @@ namespace_on() {
 	return 1
 }
 
-# namespace MODE [OPTIONS]: what ndctl says of it is in $T/ns
+# namespace MODE [OPTIONS]: the output of ndctl is in $T/ns
 namespace() {
 	local mode=$1
 	shift

@@ -229,6 +229,26 @@ while_nobody_has_it() {
 	is 4096 try pread "/dev/$DEV" 1M 4096
 }
 
+# Nobody knows of it before a tool reads the page
+found_by_a_look() {
+	local pfn
+
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	healthy_file
+	pfn=$(probe access "$DEVT" 256 1)
+	pfn=${pfn##*pfn }
+	umount "$MNT"
+	modprobe daxtest_badread pfn="$pfn"
+	trap 'rmmod daxtest_badread' EXIT
+	is EIO try pread "/dev/$DEV" 1M 4096
+	retry is '2048 8' badblocks
+	rmmod daxtest_badread
+	trap - EXIT
+	is EIO try pread "/dev/$DEV" 1M 4096
+	heal_all
+	is 4096 try pread "/dev/$DEV" 1M 4096
+}
+
 between_two_holders() {
 	healthy_file
 	umount "$MNT"
@@ -254,7 +274,7 @@ in_devdax_mode() {
 # As memory that anyone gets, which is the kernel's to find whom it hits. A free
 # page, of which there is one among these: nobody dies of it.
 in_system_ram_mode() {
-	local start pfn
+	local start pfn before
 
 	[ -e /proc/kpageflags ] || skip "no /proc/kpageflags"
 	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
@@ -268,13 +288,16 @@ in_system_ram_mode() {
 			skip "all of the memory is in use"
 		! kpageflag $pfn 10 || break		# in the buddy allocator
 	done
+	before=$(corrupted)
 	store $HWPOISON/corrupt-pfn $pfn
 	kpageflag $pfn 19 || fail "the page is not marked"
+	is $((before + 4)) corrupted
 	is "$((pfn * 8 - start / 512)) 8" badblocks
 	# taking it offline needs nobody's help
 	mode "$DEV" famfs
 	is "$((pfn * 8 - start / 512)) 8" badblocks
-	# who goes back there is warned, and nobody gets it there
+	is $((before + 4)) corrupted
+	# a return to that mode gives a warning, and nobody gets the page there
 	mark
 	mode "$DEV" system-ram
 	log_says "$DEV: becomes System RAM with known memory errors" ||
@@ -282,6 +305,7 @@ in_system_ram_mode() {
 	log_says "$DEV: 1 pages with memory errors are kept out of System RAM" ||
 		fail "the log does not say how many pages are kept out"
 	kpageflag $pfn 19 || fail "the bad page is not marked"
+	is $((before + 4)) corrupted
 	fails kpageflag $pfn 10
 	kpageflag $((pfn - 1)) 10 || kpageflag $((pfn + 1)) 10 ||
 		fail "the pages beside it are not free"
@@ -296,8 +320,10 @@ in_system_ram_mode() {
 	"$DT" mcheck "$MNT/f" 1 $((pfn * 4096 - start)) 4096
 	umount "$MNT"
 	check_pages "$DEV"
+	is "$before" corrupted
 	mode "$DEV" system-ram
 	fails kpageflag $pfn 19
+	is "$before" corrupted
 	mode "$DEV" famfs
 	is '' badblocks
 	check_pages "$DEV"
@@ -312,7 +338,7 @@ ignored() {
 	is 'ready OK' echo "$HEARD"
 	inject $M1
 	is EIO try pread "$MNT/f" 1M 4096
-	# who wants to know is told by the kernel, and nobody else
+	# the kernel tells processes that want to know, and nobody else
 	tell early b
 	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
 	tell h b
@@ -411,7 +437,7 @@ shared_page_in_a_fault() {
 		probe go
 		wait $pid
 		hear h
-		# what it found mapped for a moment it does not find again
+		# the page was mapped for a moment, and is not any more
 		tell h r
 		is 'BUS_MCEERR_AR offset 0x110000 lsb 12' echo "$HEARD"
 		tell a r
@@ -422,6 +448,67 @@ shared_page_in_a_fault() {
 		heal_all
 		umount "$MNT"
 		check_pages "$DEV"
+	done
+}
+
+# unserved NAME OFFSET: a fault whose filesystem does not answer has that page of
+# a file when it becomes bad. Neither the error nor an unbind waits for the fault.
+unserved() {
+	local at
+
+	pin_seconds 2
+	printf -v at %#x "$2"
+	start early "$DT" hold "$MNT/$1" "$2" re
+	start h "$DT" hold "$MNT/$1" "$2" r
+	start s "$DT" stall begin "$MNT/$1" "$2" r
+	retry stalled there
+	inject 65536
+	stalled there || fail "the error waited for the fault"
+	tell early b
+	is "BUS_MCEERR_AO offset $at lsb 12" echo "$HEARD"
+	unbind "$DEV"
+	stalled there || fail "the unbind waited for the fault"
+	# a second access waits for the first
+	echo r >&"${FD[h]}"
+	probe go
+	hear s
+	is 'ready BUS_ADRERR *' echo "$HEARD"
+	hear h
+	is "BUS_@(ADRERR|MCEERR_AR) *" echo "$HEARD"
+	stop s
+	stop h
+	stop early
+}
+
+back_after_the_unbind() {
+	umount "$MNT"
+	retry is "" cat $PARKED
+	mode "$DEV" famfs
+	heal_all
+	check_pages "$DEV"
+}
+
+page_in_a_fault_that_is_not_served() {
+	local how
+
+	for how in '' mf=ignore0 mf=eopnotsupp; do
+		healthy_file "$how"
+		unserved f 65536
+		back_after_the_unbind
+	done
+}
+
+shared_page_in_a_fault_that_is_not_served() {
+	local how
+
+	for how in '' mf=eopnotsupp; do
+		sharing_files "$how"
+		start a "$DT" hold "$MNT/a" 64K r
+		start b "$DT" hold "$MNT/b" $((M1 + 65536)) r
+		stop a
+		unserved b $((M1 + 65536))
+		stop b
+		back_after_the_unbind
 	done
 }
 
@@ -440,7 +527,7 @@ dirty_data_is_lost() {
 	for how in '' mf=ignore0 mf=eopnotsupp; do
 		healthy_file "$how"
 		put "$BUS/devices/$DEV/write_cache" 1
-		# what is written back can be lost without a word to fsync
+		# data that was written back can be lost without a word to fsync
 		"$DT" mfill "$MNT/f" 2 4M 4M
 		is OK try fsync "$MNT/f"
 		inject $((5 * M1))
@@ -698,12 +785,15 @@ run_tests \
 	in_a_stripe \
 	remembered_over_umount_and_rebind \
 	while_nobody_has_it \
+	found_by_a_look \
 	between_two_holders \
 	in_devdax_mode \
 	in_system_ram_mode \
 	holder_that_ignores_it \
 	shared_page_of_a_holder_that_ignores_it \
 	shared_page_in_a_fault \
+	page_in_a_fault_that_is_not_served \
+	shared_page_in_a_fault_that_is_not_served \
 	dirty_data_is_lost \
 	counted_once_and_no_more_when_healed \
 	filtered \

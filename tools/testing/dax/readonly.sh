@@ -55,6 +55,8 @@ calls_of_a_filesystem() {
 	devt=$(<"$BUS/devices/$DEV/dev")
 	is OK probe get 0 "$devt"
 	is EROFS probe zero "$devt" 0 1
+	# none of the bytes is written
+	is OK probe recover "$devt" 1 4096 6 4096
 	is '1 pfn *' probe access "$devt" 0 1
 	is OK probe put 0
 	mnt "$DEV"

@@ -203,7 +203,7 @@ copy_that_cannot_be_made() {
 	bad_block f 256
 	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rw
 	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rwh
-	# what is wrong with it is said when it has a new owner
+	# its new owner shows whether something is wrong with the page
 	all_that_is_free
 	each_free mfill 2
 	"$DT" mcheck "$MNT/g" 1 0 1M
@@ -428,7 +428,7 @@ writes_of_new_blocks() {
 	told h r
 	told i r
 	"$DT" mcheck "$MNT/f" 2
-	# what is dirty stays so
+	# dirty pages stay dirty
 	holds j f 6M rwh
 	"$DT" fill "$MNT/f" 3
 	told j r
@@ -478,7 +478,7 @@ huge_pages_of_the_test_filesystem() {
 	done
 }
 
-# cow_of_pinned HOW: what is pinned leaves the file that is written, and belongs
+# cow_of_pinned HOW: a pinned page leaves the file that is written, and belongs
 # to the other one alone, which has not mapped it yet
 cow_of_pinned() {
 	# shellcheck disable=SC2086

@@ -12,9 +12,9 @@ open_fd_of_the_device() {
 	exec {FDD}<"/dev/$DEV"
 	mode "$DEV" famfs
 	exec {FDF}<"/dev/$DEV"
-	is OK try read - <&"$FDF"
-	is ENODEV try mmap - <&"$FDF"
 	is ENXIO try mmap - <&"$FDD"
+	is ENODEV try mmap - <&"$FDF"
+	is OK try read - <&"$FDF"
 	unbind_now
 	is ENXIO try read - <&"$FDF"
 	is ENODEV try mmap - <&"$FDF"

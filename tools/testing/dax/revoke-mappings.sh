@@ -81,7 +81,7 @@ umount_busy_then_free() {
 	umount "$MNT"
 }
 
-# what was copied on write is the process's own
+# a page that was copied on write is the process's own
 private_mappings() {
 	local how
 

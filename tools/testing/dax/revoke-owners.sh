@@ -223,7 +223,7 @@ late_put_beside_the_next_holder() {
 
 # The events that an administrator can see
 tracepoints() {
-	local tr=/sys/kernel/tracing
+	local tr=/sys/kernel/tracing region
 
 	mountpoint -q $tr || mount -t tracefs tracefs $tr || skip "no tracefs"
 	[ -d $tr/events/sched ] || skip "no tracepoints at all"
@@ -238,23 +238,34 @@ tracepoints() {
 	is OK probe poison "$(devt)" 5000
 	unbind_now
 	umount "$MNT"
-	sed -n "s/^.* \(dax_[a-z]*: dev $(devt) holder\)/\1/p" $tr/trace \
-		>"$T/events"
-	cat "$T/events"
-	# one holder in all of them
-	[ "$(cut -d' ' -f5 "$T/events" | sort -u | grep -c '[1-9a-f]')" = 1 ]
-	cut -d' ' -f1,6- "$T/events" >"$T/have"
-	cat >"$T/want" <<-END
-	dax_claim: free -> held
-	dax_notify: offset 0x1388000 length 0x1000 flags 0x20 returns 0
-	dax_claim: held -> lost
-	dax_notify: offset 0x0 length 0xffffffffffffffff flags 0x80 returns 0
-	dax_claim: lost -> leaving
-	dax_claim: leaving -> free
-	END
-	diff "$T/want" "$T/have"
 	mode "$DEV" famfs
 	is OK probe zero "$(devt)" 5000 1
+	sed -n "s/^.* \(dax_[a-z_]*: \(dev $(devt)\|region\) \)/\1/p" \
+		$tr/trace >"$T/events"
+	cat "$T/events"
+	# one holder in all of them
+	[ "$(grep -o 'holder [^ ]*' "$T/events" | sort -u |
+	     grep -c ' .*[1-9a-f]')" = 1 ]
+	sed "s/dev $(devt) //; s/holder [^ ]* //" "$T/events" >"$T/have"
+	region=${DEV#dax}
+	region="region ${region%.*} $(printf 'pfn %#x' \
+		$(($(<"$BUS/devices/$DEV/resource") / 4096 + 5000))) pages 1"
+	cat >"$T/want" <<-END
+	dax_claim: free -> held
+	dax_poison: $region bad
+	dax_notify_start: offset 0x1388000 length 0x1000 flags 0x20
+	dax_notify: offset 0x1388000 length 0x1000 flags 0x20 returns 0
+	dax_state: live -> dying
+	dax_claim: held -> lost
+	dax_notify_start: offset 0x0 length 0xffffffffffffffff flags 0x80
+	dax_notify: offset 0x0 length 0xffffffffffffffff flags 0x80 returns 0
+	dax_state: dying -> dead
+	dax_claim: lost -> leaving
+	dax_claim: leaving -> free
+	dax_state: dead -> live
+	dax_poison: $region good
+	END
+	diff "$T/want" "$T/have"
 }
 
 run_tests \

@@ -268,6 +268,12 @@ memory_errors_at_the_right_offset() {
 	back
 }
 
+# ndctl succeeds, and looks for no mount of a dax device
+says_who_lost_it() {
+	log_says "$PMEM: taken away from daxtest /dev/$PMEM: .* unmount it" ||
+		fail "the log does not say from whom"
+}
+
 # namespace_lost REVOKE: under mappings of both sizes
 namespace_lost() {
 	static_famfs
@@ -278,8 +284,10 @@ namespace_lost() {
 	start i "$DT" hold "$MNT/g" 4K rw
 	is 1 stat_of fault_pmd
 	is 1 stat_of fault_pte
+	mark
 	ndctl disable-namespace "$NS"
 	is 1 stat_of pre_remove
+	says_who_lost_it
 	for who in h i; do
 		tell $who r
 		is 'BUS_ADRERR *' echo "$HEARD"
@@ -302,6 +310,18 @@ namespace_goes_away_under_a_mount() {
 	namespace_lost careful
 }
 
+namespace_is_destroyed_under_a_mount() {
+	static_famfs
+	mnt "$PMEM"
+	mkfile f 4M 0:0:4M
+	mark
+	ndctl destroy-namespace -f "$NS"
+	says_who_lost_it
+	[ ! -e "$BUS/devices/$PMEM" ] || fail "$PMEM is there still"
+	is '@(EIO|ENXIO)' "$DT" try pread "$MNT/f" 0 4096
+	umount "$MNT"
+}
+
 # A holder that does it right, on pmem, with files in several groups
 xfs_loses_its_device() {
 	local disk
@@ -315,6 +335,8 @@ xfs_loses_its_device() {
 	# ndctl does not dare to while it is mounted
 	disk=$(readlink -f "/sys/block/$PMEM/device")
 	store "$disk/driver/unbind" "${disk##*/}"
+	# it is shut down, and does not have to find out by itself
+	fails mkdir "$MNT/d" 2>/dev/null
 	tell h r
 	is 'BUS_ADRERR *' echo "$HEARD"
 	stop h
@@ -392,15 +414,16 @@ ext4_file() {
 	PFN=$(printf %#x $((PFN / 4096 + BLOCK)))
 }
 
-# A filesystem that does not hear of errors, and what happens to the page all
-# the same. As before, the platform knows.
-ext4_with_a_machine_check() {
+# ext4_machine_check platform|nobody: who tells pmem, besides the kernel
+ext4_machine_check() {
 	can_check_machine
 	ext4_file
 	start early "$DT" hold "$MNT/f" 1M rwe
-	store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
+	[ "$1" = nobody ] ||
+		store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
 	trace_machine_checks
 	scrubbed "$PFN"
+	is "$((BLOCK * 8)) 8" cat "/sys/block/$PMEM/badblocks"
 	tell early b
 	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
 	is EIO "$DT" try pread "$MNT/f" 1M 4096
@@ -417,6 +440,13 @@ ext4_with_a_machine_check() {
 	stop early
 	umount "$MNT"
 }
+
+# A filesystem that does not hear of errors, and what happens to the page all
+# the same. As before, the platform knows.
+ext4_with_a_machine_check() { ext4_machine_check platform; }
+
+# As on pmem that no firmware describes
+ext4_with_an_error_that_nobody_reports() { ext4_machine_check nobody; }
 
 # An error of which pmem has no record, since no machine has told of it
 ext4_with_an_error_that_was_injected() {
@@ -526,7 +556,7 @@ xfs_with_reflink() {
 	in_both mfill g 8 $((8 * m + 100)) $((m + 5000))
 	same_in_both f g
 
-	# what is mapped for writing becomes shared, and both are written again
+	# a page mapped for writing becomes shared, and both are written again
 	start h "$DT" hold "$MNT/f" 5M rw
 	start i "$DT" hold "$MNT/f" 6M rwh
 	in_both fill f 9
@@ -727,7 +757,8 @@ a_second_filesystem_on_the_disk() {
 	done
 	umount "$MNT"
 	ndctl disable-namespace "$NS"
-	is "$minor" next_minor
+	# its number is free when the last reader is gone
+	retry is "$minor" next_minor
 	ndctl enable-namespace "$NS"
 }
 
@@ -746,6 +777,7 @@ run_tests \
 	unbinding_writes_back \
 	memory_errors_at_the_right_offset \
 	namespace_goes_away_under_a_mount \
+	namespace_is_destroyed_under_a_mount \
 	device_mapper \
 	ext4_with_dax \
 	xfs_with_dax \
@@ -758,6 +790,7 @@ run_tests \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \
 	ext4_with_a_machine_check \
+	ext4_with_an_error_that_nobody_reports \
 	ext4_with_an_error_that_was_injected \
 	xfs_with_a_memory_error_that_nobody_hears_of \
 	umount_while_xfs_has_memory_errors

@@ -6,12 +6,17 @@
 # in each mode, inject errors, and load and unload the driver, all on one device,
 # with nobody in charge. Another makes devices beside it, and deletes them while
 # they are held; and now and then the system takes the memory, or the whole region
-# goes away and comes back. Each counts what it did; the
-# quick ones are in daxtest, "churn". A run in which something never happened has
-# shown nothing about it, and fails.
+# goes away and comes back. If there is pmem, its namespace changes its mode all
+# the time, and goes away under ext4 and xfs, storms and pins. Each counts what it
+# did; the quick ones are in daxtest, "churn". After that, errors of all kinds and
+# heals of all kinds meet on one file, and the record of errors has to be true. A
+# run in which something never happened has shown nothing about it, and fails.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pmem.bash"
+. "$(dirname "$0")/poison.bash"
+. "$(dirname "$0")/mce.bash"
 
 # shellcheck disable=SC2034
 PIN_SECONDS=1
@@ -155,11 +160,122 @@ mounter() {
 	count umount
 }
 
-# tally KIND: what a storm of a second did
+# tally KIND [WHERE]: the counts of a storm of a second there
 tally() {
-	read -r _ _ ok _ failed <"$T/storm.$1"
-	echo "$1_ok $ok" >>"$T/churned"
-	echo "$1_failed $failed" >>"$T/churned"
+	read -r _ _ ok _ failed <"$T/storm.${2:-}$1"
+	echo "${2:-}$1_ok $ok" >>"$T/churned"
+	echo "${2:-}$1_failed $failed" >>"$T/churned"
+}
+
+# has_pmem: there is some, in NS, and what it takes to use it
+has_pmem() {
+	local what
+
+	for what in ndctl jq unshare mkfs.ext4 mkfs.xfs; do
+		command -v $what >/dev/null || return 1
+	done
+	for what in nd_e820 nd_pmem ext4 xfs; do
+		modprobe -q $what || return 1
+	done
+	[ -e /sys/devices/platform/e820_pmem ] || return 1
+	NS=$(retry namespace_on e820_pmem)
+}
+
+# ndctl_now ...: does not wait for udev, which does nothing meanwhile
+ndctl_now() {
+	unshare -m sh -c 'mount -t tmpfs none /run/udev && exec ndctl "$@"' \
+		ndctl "$@"
+}
+
+# namespace_as fsdax|devdax: what it was before is gone, whoever had it
+namespace_as() {
+	local key=blockdev
+
+	[ "$1" != devdax ] || key=chardev
+	if ! ndctl_now create-namespace -f -e "$NS" -m "$1" \
+		>"$T/ns" 2>"$T/ns.err"; then
+		# what is pinned still, say
+		count namespace_refused
+		sleep 0.5
+		return 1
+	fi
+	PMEM=$(jq -r "[.. | objects | .$key // empty][0]" "$T/ns")
+	[ -e "/dev/$PMEM" ] && count "namespace_$1"
+}
+
+# pin_of WHAT FILE HOW: for up to four seconds, which may be longer than an unbind
+# waits
+pin_of() {
+	sleep "$(rnd 4).$(rnd 10)" |
+		"$DT" pin "$2" 0 "$3" >"$T/pin.$1" 2>/dev/null
+	! grep -q ready "$T/pin.$1" || count "pin_$1"
+}
+
+# make_fs ext4|xfs: the latter wants more memory than there may be
+make_fs() {
+	case $1 in
+	ext4) mkfs.ext4 -q -F -b 4096 "/dev/$PMEM" ;;
+	xfs) mkfs.xfs -q -f --unsupported -m "reflink=0,rmapbt=$(rnd 2)" \
+		"/dev/$PMEM" ;;
+	esac >/dev/null 2>"$T/mkfs.err"
+}
+
+# used_by ext4|xfs unmounted|lost: a mount with storms and a pin, and its end
+used_by() {
+	local disk io fault dir=$T/pmem.mnt
+
+	mount -t "$1" -o dax "/dev/$PMEM" "$dir" 2>/dev/null || {
+		count "$1_mount_failed"
+		return 1
+	}
+	count "$1_mount"
+	fallocate -l 16M "$dir/f"
+	"$DT" isdax "$dir/f" || count "$1_no_dax"
+	"$DT" iostorm "$dir/f" 2 1 >"$T/storm.$1_io" 2>/dev/null &
+	io=$!
+	"$DT" faultstorm "$dir/f" 2 1 >"$T/storm.$1_fault" 2>/dev/null &
+	fault=$!
+	pin_of "$1" "$dir/f" rw &
+	sleep "0.$(rnd 10)"
+	if [ "$2" = lost ]; then
+		disk=$(readlink -f "/sys/block/$PMEM/device")
+		! did "$1_lost" try store "$disk/driver/unbind" \
+			"${disk##*/}" || ! grep -q ' pfn' $PARKED ||
+			count pmem_parked
+	fi
+	wait $io && tally io "$1_"
+	wait $fault && tally fault "$1_"
+	until umount "$dir" 2>/dev/null; do
+		sleep 0.1
+	done
+	count "$1_umount"
+	wait
+}
+
+# raw_pmem: in devdax mode, and gone while it is pinned
+raw_pmem() {
+	namespace_as devdax || return 0
+	"$DT" mfill "/dev/$PMEM" 1 0 4M 2>/dev/null && count pmem_mfill
+	pin_of pmem "/dev/$PMEM" rwh &
+	sleep 0.3
+	did pmem_unbind try store "$BUS/drivers/device_dax/unbind" "$PMEM"
+	wait
+}
+
+# One after the other has the only namespace
+pmem_user() {
+	local fs
+
+	for fs in ext4 xfs; do
+		[ $SECONDS -lt "$END" ] || return 0
+		namespace_as fsdax || continue
+		make_fs $fs || {
+			count "mkfs_${fs}_failed"
+			continue
+		}
+		used_by $fs unmounted && used_by $fs lost
+		raw_pmem
+	done
 }
 
 # A device of its own, too small for kmem, and gone while somebody has it
@@ -297,7 +413,7 @@ storm() {
 }
 
 everything_at_once() {
-	local name round missing=() region=() workers=(mounter reloader
+	local name round missing=() region=() pmem=() workers=(mounter reloader
 		creator ram_user "quick bind" "quick hold" "quick hold"
 		"quick poison 5" "quick pin 5" "quick look 10")
 
@@ -305,6 +421,15 @@ everything_at_once() {
 		region=(region_{gone,back})
 		workers+=(region_reloader)
 	}
+	if has_pmem; then
+		workers+=(pmem_user)
+		pmem=(namespace_{fsdax,devdax} pmem_{mfill,unbind}
+		      {ext4,xfs}_{mount,lost,umount,{io,fault}_{ok,failed}}
+		      pin_{ext4,xfs,pmem} pmem_parked)
+		mkdir "$T/pmem.mnt"
+	else
+		echo "# no pmem, or no ndctl, jq, unshare, ext4 or xfs: none of that" >&"$REPORT"
+	fi
 	# which would do little else than start programs for each change
 	if udevadm control --stop-exec-queue 2>/dev/null; then
 		trap 'udevadm control --start-exec-queue; udevadm settle' EXIT
@@ -327,7 +452,7 @@ everything_at_once() {
 			    poison heal lookup lookup_of_none access size open \
 			    created{,_sized,_bound,_get,_mount,_unbound} \
 			    deleted{,_held} pin_{file,device,parked} \
-			    "${region[@]}"; do
+			    "${region[@]}" "${pmem[@]}"; do
 			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 		done
 		[ ${#missing[@]} != 0 ] || break
@@ -340,6 +465,136 @@ everything_at_once() {
 	! grep -q '^removal_told_twice ' "$T/counts" || fail "told twice"
 	awk '$1 == "late_notify" && $2 > 0 { exit 1 }' "$STATS/totals" ||
 		fail "notified after the put"
+}
+
+MONARCH=/sys/devices/system/machinecheck/machinecheck0/monarch_timeout
+
+# machine_checks: can be made here. Of several processors only one gets each of
+# them, and it is not to wait for the others.
+machine_checks() {
+	(can_check_machine) 2>/dev/null && [ -e $MONARCH ] || return 1
+	# shellcheck disable=SC2064
+	trap "echo $(<$MONARCH) >$MONARCH" EXIT
+	echo 0 >$MONARCH
+	echo hw >$MCE_INJECT/flags
+}
+
+# The machine finds a page bad by itself, and the kernel no longer maps it; the
+# other ways to inject an error leave that out
+checker() {
+	CHECKED=$(rnd 4096)
+	check_machine $((PFN + CHECKED)) && count machine_check
+	sleep 0.1
+}
+
+# The administrator adds an error to the record
+add_record() {
+	did record try store "$BUS/devices/$DEV/badblocks" \
+		"$(($(rnd 4096) * 8)) 8" || :
+	sleep 0.1
+}
+
+# And clears one
+clerk() {
+	local first _
+
+	add_record
+	read -r first _ < <(badblocks) || return 0
+	did clear try store "$BUS/devices/$DEV/badblocks" "-$first 8"
+	sleep 0.1
+}
+
+# leave_errors [COMMAND]...: that nobody heals before the record is looked at
+leave_errors() {
+	local i how
+
+	for i in {1..10}; do
+		for how; do
+			$how
+		done
+	done
+}
+
+# quick_storm fault|io: on the file, all the time
+quick_storm() {
+	"$DT" "$1storm" "$MNT/f" $((END - SECONDS)) 2 >"$T/storm.$1" || :
+	tally "$1"
+}
+
+# corrupted: so many pages the kernel itself takes for bad
+corrupted() { awk '/^HardwareCorrupted:/ { kb = $2 } END { print kb / 4 }' /proc/meminfo; }
+
+# compare_record: BAD pages are in the record. Those of them that can be read
+# are GOOD, and so are those that are not in it and that the kernel takes for bad.
+# Others that cannot be read are LOST.
+compare_record() {
+	badblocks | awk '{ for (s = $1; s < $1 + $2; s += 8) print s / 8 }' |
+		sort >"$T/recorded"
+	"$DT" unreadable "$MNT/f" | sort >"$T/unreadable"
+	FLAGGED=$(($(corrupted) - BEFORE))
+	BAD=$(wc -l <"$T/recorded")
+	GOOD=$(comm -23 "$T/recorded" "$T/unreadable" | wc -l)
+	[ "$FLAGGED" -le "$BAD" ] || GOOD=$((GOOD + FLAGGED - BAD))
+	LOST=$(comm -13 "$T/recorded" "$T/unreadable" | wc -l)
+}
+
+# missed: the last machine check is not in the record
+missed() { [ -n "$CHECKED" ] && ! grep -qx "$CHECKED" "$T/recorded"; }
+
+# The record tells the truth, once all machine checks have been dealt with
+record_is_true() {
+	local end=$((SECONDS + 60))
+
+	while compare_record; [ $((LOST + GOOD)) != 0 ] || missed; do
+		[ $SECONDS -lt $end ] || break
+		sleep 1
+	done
+	echo "# $1: $BAD bad, $FLAGGED flagged," \
+		"good while bad $GOOD, lost while good $LOST" >&"$REPORT"
+	[ $((LOST + GOOD)) = 0 ] ||
+		fail "$FLAGGED flagged; $(head -n 20 "$T"/{recorded,unreadable})"
+	[ "$BAD" != 0 ] || fail "no page was left bad"
+	! missed || fail "page $CHECKED, which a machine check told of, is not in the record"
+}
+
+# Errors of all kinds, heals of all kinds, faults and I/O, on one file
+everything_about_errors() {
+	local name round secs=$(((SECS + 2) / 3)) missing=() checks=()
+	local CHECKED='' BEFORE
+	local workers=("quick poison" "quick mend" "quick mend" clerk
+		"quick_storm fault" "quick_storm io")
+
+	healthy_file
+	BEFORE=$(corrupted)
+	PFN=$(probe access "$DEVT" 0 1)
+	PFN=${PFN##*pfn }
+	if machine_checks; then
+		workers+=(checker)
+		checks=(machine_check)
+	else
+		echo "# no machine checks: this machine cannot inject them" >&"$REPORT"
+	fi
+	: >"$T/lock"
+	: >"$T/lock.gate"
+	: >"$T/churned"
+	for round in 1 2 3; do
+		SECS=$secs storm "${workers[@]}"
+		leave_errors add_record ${checks:+checker}
+		record_is_true "round $round"
+	done
+	sed 's/^/# /' "$T/counts" >&"$REPORT"
+	for name in poison heal mend record clear {fault,io}_{ok,failed} \
+		    "${checks[@]}"; do
+		grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
+	done
+	[ ${#missing[@]} = 0 ] || fail "never happened: ${missing[*]}"
+	! grep -q '^worker_died ' "$T/counts" || fail "a worker died"
+	"$DT" fill "$MNT/f" 1
+	"$DT" mcheck "$MNT/f" 1
+	is '' badblocks
+	is "$BEFORE" corrupted
+	umount "$MNT"
+	check_pages "$DEV"
 }
 
 # And then it works as if nothing had been
@@ -357,4 +612,4 @@ afterwards() {
 }
 
 exec {REPORT}>&1
-run_tests everything_at_once afterwards
+run_tests everything_at_once everything_about_errors afterwards

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pmem.bash"
 
 LIMIT=${1:-${TOOLS_SECONDS:-60}}
 [ "${TEST_TIMEOUT:-300}" -gt $((LIMIT + 200)) ] ||
@@ -31,8 +32,13 @@ list_daxctl() { daxctl list -R -D -M; }
 list_ndctl() { ndctl list -R -N -D; }
 
 read_attributes() {
+	local dev
+
 	cat "$BUS"/devices/*/* "$BUS"/devices/*/mapping*/* \
 		"$BUS"/devices/*/../dax_region/*
+	for dev in "$BUS"/devices/*; do
+		udevadm info -a "$dev"
+	done
 	[ -e "$BUS" ]
 }
 
@@ -60,7 +66,7 @@ create_and_destroy() {
 	daxctl destroy-device "$dev"
 }
 
-namespace() {
+use_namespace() {
 	ndctl create-namespace -f -e "$NS" -m devdax || return
 	ndctl disable-namespace "$NS"
 	ndctl enable-namespace "$NS"
@@ -68,18 +74,23 @@ namespace() {
 }
 
 sixteen_at_once() {
-	local i dev n failed name
-	local -a names=()
+	local i n failed name
+	local -a names=() devs=()
 
 	command -v daxctl >/dev/null && command -v ndctl >/dev/null ||
 		skip "no daxctl or no ndctl"
 	command -v jq >/dev/null || skip "no jq"
 	REGION=${DEV%.*}
 	REGION=${REGION#dax}
-	NS=
-	modprobe -q nd_e820 && modprobe -q nd_pmem && modprobe -q dax_pmem && {
-		[ ! -e /sys/bus/nd/devices/namespace0.0 ] || NS=namespace0.0
-	}
+	command -v udevadm >/dev/null || skip "no udev"
+	modprobe -q nd_e820 && modprobe -q nd_pmem && modprobe -q dax_pmem ||
+		skip "no persistent memory"
+	[ -e /sys/devices/platform/e820_pmem ] || skip "no namespace"
+	NS=$(retry namespace_on e820_pmem)
+	# before others create devices: "create" shows the youngest one
+	for i in 0 1 2 3; do
+		devs+=("$(new_device 32M)")
+	done
 	SECONDS=0
 	bg() {
 		names+=("$1")
@@ -92,16 +103,11 @@ sixteen_at_once() {
 		bg create$i create_and_destroy
 		bg fight$i fight
 	done
-	for i in 1 2 3 4; do
-		dev=$(new_device 32M)
-		mkdir "$T/mnt-$dev"
-		bg change$i change "$dev"
+	for i in 0 1 2 3; do
+		mkdir "$T/mnt-${devs[i]}"
+		bg change$i change "${devs[i]}"
 	done
-	if [ -n "$NS" ]; then
-		bg namespace namespace
-	else
-		bg sysfs3 read_attributes
-	fi
+	bg namespace use_namespace
 	bg udev trigger
 	[ ${#names[@]} = 16 ]
 	wait
@@ -109,7 +115,7 @@ sixteen_at_once() {
 		read -r n failed <"$T/$name.count"
 		echo "# $name: $n of $((n + failed))" >/dev/kmsg
 		case $name in
-		fight*|namespace) ;;
+		fight*) ;;
 		*) [ "$n" -gt 0 ] || fail "$name never succeeded" ;;
 		esac
 	done

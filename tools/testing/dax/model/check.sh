@@ -25,7 +25,13 @@ search() {
 	# a search that is cut short has found nothing out
 	./pan -m1000000 >pan.log
 	! grep -q "max search depth too small\|out of memory" pan.log || return 1
-	sed -n 's/.*errors: \([0-9]*\).*/\1/p; s/^ *\([0-9]*\) states, stored.*/\1/p' pan.log | tr '\n' ' '
+	sed -n -e 's/.*errors: \([0-9]*\).*/\1/p' \
+		-e 's/^ *\([0-9]*\) states, stored.*/\1/p' pan.log | tr '\n' ' '
+}
+
+# mutations MODEL: their numbers
+mutations() {
+	grep -o 'MUTATION [!=]= [0-9]*' "$dir/$1" | grep -o '[1-9][0-9]*$' | sort -nu
 }
 
 bad=0
@@ -38,7 +44,7 @@ for model; do
 		./pan -r 2>/dev/null | tail -n 40
 		bad=1
 	fi
-	for mutation in $(grep -o 'MUTATION [!=]= [0-9]*' "$dir/$model" | grep -o '[1-9][0-9]*$' | sort -nu); do
+	for mutation in $(mutations "$model"); do
 		read -r errors states < <(search "$model" "$mutation")
 		if [ "${errors:-0}" -gt 0 ]; then
 			echo "ok - $model fails with mutation $mutation"

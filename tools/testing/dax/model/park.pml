@@ -133,7 +133,7 @@ proctype pin()
 
 proctype driver()
 {
-	bool last;
+	bool last, found;
 
 	closed = true;
 #if MUTATION != 2
@@ -146,18 +146,26 @@ proctype driver()
 		if
 		:: idle -> unmap();
 		:: true ->	/* the time is over */
-			lock();
-			if
 #if MUTATION != 3
-			:: idle ->
-				unlock();
-				unmap();
-			:: else ->
+			d_step {
+				found = nr_used > 0;
+				nr_used = nr_used + (found -> 1 : 0);
+			}
 #else
-			:: true ->
+			found = true;
 #endif
+			if
+			:: found ->
+				lock();
 				parked = true;
 				unlock();
+				use_memory();	/* pgmap_disown() */
+#if MUTATION != 3
+				count_use();
+#endif
+			:: else ->
+				idle;
+				unmap();
 			fi
 		fi
 	fi

@@ -186,6 +186,14 @@ static const struct super_operations example_super_ops = {
 	.evict_inode = example_evict_inode,
 };
 
+/* Another host writes the memory of a read-only device: nobody here may. */
+static int example_check_ro(struct example *ex, unsigned int sb_flags)
+{
+	if (!(sb_flags & SB_RDONLY) && dax_dev_is_ro(ex->dax_dev))
+		return -EROFS;
+	return 0;
+}
+
 /* Notifications may come before fs_dax_get() returns. */
 static int example_claim(struct example *ex, const char *source)
 {
@@ -205,9 +213,10 @@ static int example_claim(struct example *ex, const char *source)
 	/* the claim has a reference of its own */
 	put_dax(ex->dax_dev);
 	ex->held = !rc;
-	if (!rc)
-		i_size_write(ex->memory, dax_dev_size(ex->dax_dev));
-	return rc;
+	if (rc)
+		return rc;
+	i_size_write(ex->memory, dax_dev_size(ex->dax_dev));
+	return example_check_ro(ex, ex->sb->s_flags);
 }
 
 static struct inode *example_inode(struct super_block *sb, umode_t mode)
@@ -270,6 +279,13 @@ static int example_get_tree(struct fs_context *fc)
 	return get_tree_nodev(fc, example_fill_super);
 }
 
+static int example_reconfigure(struct fs_context *fc)
+{
+	if (!(fc->sb_flags_mask & SB_RDONLY))
+		return 0;
+	return example_check_ro(fc->root->d_sb->s_fs_info, fc->sb_flags);
+}
+
 static void example_free_fc(struct fs_context *fc)
 {
 	kfree(fc->s_fs_info);
@@ -277,12 +293,13 @@ static void example_free_fc(struct fs_context *fc)
 
 static const struct fs_context_operations example_context_ops = {
 	.get_tree = example_get_tree,
+	.reconfigure = example_reconfigure,
 	.free = example_free_fc,
 };
 
 static int example_init_fs_context(struct fs_context *fc)
 {
-	fc->s_fs_info = kzalloc(sizeof(struct example), GFP_KERNEL);
+	fc->s_fs_info = kzalloc_obj(struct example);
 	if (!fc->s_fs_info)
 		return -ENOMEM;
 	fc->ops = &example_context_ops;

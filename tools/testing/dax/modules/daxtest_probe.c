@@ -279,6 +279,9 @@ static int dtp_recover(struct dax_device *dax_dev, struct daxtest_probe *p)
 		p->result = dax_recovery_write(dax_dev, p->pgoff, kaddr,
 					       p->len, &iter);
 	dax_read_unlock(id);
+	/* the caller goes on with what was not written */
+	if (p->result >= 0 && iov_iter_count(&iter) != p->len - p->result)
+		return -EPROTO;
 	return 0;
 }
 
@@ -513,6 +516,20 @@ static int dtp_stall_at(struct daxtest_probe *p)
 	return 0;
 }
 
+/* Somebody who looks at memory, and keeps its driver from letting go of it */
+static int dtp_refer(struct daxtest_probe *p)
+{
+	static DEFINE_MUTEX(lock);
+	static struct dev_pagemap *pgmap;
+
+	guard(mutex)(&lock);
+	put_dev_pagemap(pgmap);
+	pgmap = p->nr ? get_dev_pagemap(p->nr) : NULL;
+	if (p->nr && !pgmap)
+		p->result = -ENOENT;
+	return 0;
+}
+
 /* Acts on the device of a slot, or on one found by its number */
 static int dtp_on_device(struct daxtest_probe *p,
 			 int (*fn)(struct dax_device *, struct daxtest_probe *))
@@ -592,6 +609,8 @@ static int dtp_do(unsigned int cmd, struct daxtest_probe *p)
 	case DAXTEST_PROBE_STALLED:
 		p->out[0] = READ_ONCE(dtp_stall.state);
 		return 0;
+	case DAXTEST_PROBE_REFER:
+		return dtp_refer(p);
 	}
 	return -ENOTTY;
 }
@@ -644,6 +663,7 @@ static void __exit dtp_exit(void)
 	misc_deregister(&dtp_misc);
 	scoped_guard(mutex, &dtp_stall_lock)
 		dtp_stall_end();
+	dtp_refer(&p);
 	for (p.slot = 0; p.slot < DAXTEST_SLOTS; p.slot++)
 		dtp_put(&p);
 }

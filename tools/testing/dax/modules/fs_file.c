@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * daxtest_fs: what can be done with a file
+ * daxtest_fs: the operations of a file
  *
  * Locks, outermost first: i_rwsem (read and write, truncate, layouts), then
  * mapping->invalidate_lock (shared by faults, exclusive for what takes pages

@@ -256,7 +256,7 @@ static int dt_own(struct dt_sb *dts, struct dt_layout *layout)
 static void dt_attach(struct inode *inode, struct dt_layout *layout)
 {
 	dt_inode(inode)->unsynced = true;
-	/* Pairs with dt_layout(): who sees the layout sees it filled in */
+	/* Pairs with dt_layout(): a layout that is seen is filled in */
 	smp_store_release(&dt_inode(inode)->layout, layout);
 	inode->i_blocks = DIV_ROUND_UP_ULL(layout->size, 512);
 	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode));

@@ -73,7 +73,7 @@ static int dt_stats_show(struct seq_file *m, void *unused)
 	return 0;
 }
 
-/* "unmap": what a mount does that loses a device, while it has it still */
+/* "unmap": the mount does as if it had lost a device, and has it still */
 static ssize_t dt_stats_write(struct file *file, const char __user *ubuf,
 			      size_t count, loff_t *pos)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * daxtest_fs: what the dax core has to tell a filesystem
+ * daxtest_fs: calls of the dax core to a filesystem
  *
  * Notifications run with locks of the dax core held, in a context that may
  * sleep. They take owners_sem for reading, and under it nothing but what

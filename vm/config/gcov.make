@@ -1,0 +1,14 @@
+GCOV_PROFILE_bus.o=y
+GCOV_PROFILE_claim.o=y
+GCOV_PROFILE_dax.o=y
+GCOV_PROFILE_device.o=y
+GCOV_PROFILE_fsdev.o=y
+GCOV_PROFILE_kmem.o=y
+GCOV_PROFILE_memory-failure.o=y
+GCOV_PROFILE_memremap.o=y
+GCOV_PROFILE_mf_device.o=y
+GCOV_PROFILE_pgmap_use.o=y
+GCOV_PROFILE_pmem.o=y
+GCOV_PROFILE_poison.o=y
+GCOV_PROFILE_super.o=y
+GCOV_PROFILE_xfs_notify_failure.o=y
