@@ -28,6 +28,11 @@ static inline int compat_dax_get(struct dax_device *dax_dev, void *holder,
 #define dax_holder_operations compat_holder_operations
 #define fs_dax_get compat_dax_get
 
+static inline bool dax_dev_is_ro(struct dax_device *dax_dev)
+{
+	return false;
+}
+
 /* The end of the device, by bisection */
 static inline u64 dax_dev_size(struct dax_device *dax_dev)
 {

@@ -143,7 +143,7 @@ still() {
 	local row
 	ROWS=()
 	for row; do
-		if printf '%s\n' "${usable[@]}" | grep -qxF -- "$row"; then ROWS+=("$row"); fi
+		if grep -qxF -- "$row" < <(printf '%s\n' "${usable[@]}"); then ROWS+=("$row"); fi
 	done
 }
 
