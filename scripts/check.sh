@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What a maintainer runs on a series before taking it: checkpatch, kernel-doc,
+# The checks of a maintainer before taking a series: checkpatch, kernel-doc,
 # the pages of the documentation, sparse, coccicheck, the objects concerned after each patch with W=1, and whole
 # kernels without some of the options. Messages that the base gives as well do
 # not count.
@@ -77,7 +77,7 @@ check_shell() {
 	shellcheck -S warning -e SC2034 "${files[@]}"
 }
 
-# What is to be found in kernel logs, is.
+# The complaints that kernel logs can have are found.
 check_complaints() {
 	"$TOP/tools/testing/dax/complaints" --test
 }
@@ -91,7 +91,7 @@ check_series() {
 	"$TOP/scripts/series.sh" --check
 }
 
-# What refresh.sh writes makes the same commits again, also of files that grow.
+# The output of refresh.sh makes the same commits again, also of files that grow.
 check_refresh() {
 	local tree=$SCRATCH/refresh.tree copy=$SCRATCH/refresh.copy file=drivers/dax/claim.c back
 	export GIT_AUTHOR_NAME=fsdev GIT_AUTHOR_EMAIL=fsdev@localhost
@@ -137,7 +137,7 @@ check_files() {
 	}
 }
 
-# What checkpatch takes for something else: the macros of trace headers, shell
+# Lines that checkpatch takes for something else: the macros of trace headers, shell
 # for C, user space for the kernel, a macro before a definition, programs
 # without a suffix for sources, the guards of a lock, flags of pages, a function
 # as an argument, and a structure as one; stubs and flags that are written as those

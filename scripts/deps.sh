@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# What each set has; NAME=COMMAND where a package's command has another name,
+# The packages of each set; NAME=COMMAND where a package's command has another name,
 # NAME= where it has none.
 packages() {
 	case $1 in

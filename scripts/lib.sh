@@ -101,7 +101,7 @@ start_and_wait() {
 	wait $!
 }
 
-# What was started ends with the script, and its scratch folder goes.
+# Programs that were started end with the script, and its scratch folder goes.
 clean_up() {
 	local pid n
 	trap '' HUP INT TERM PIPE

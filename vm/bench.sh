@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What things cost, in instructions (the guest's clock counts them), with the
+# The costs of operations, in instructions (the guest's clock counts them), with the
 # series and without: bench.sh of tools/testing/dax in one guest each.
 #
 # usage: vm/bench.sh [-l]

@@ -14,7 +14,7 @@
 SUITE=forky
 PACKAGE=qemu-system-x86
 
-# What stands for the program: the loader, the libraries, the modules and the
+# Paths that stand for the program: the loader, the libraries, the modules and the
 # firmware are all those that came with it.
 # shellcheck disable=SC2016
 launcher='#!/bin/sh

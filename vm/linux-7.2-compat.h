@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the test modules need from Linux 7.2, where ->create() of an inode has
+ * Names that the test modules need from Linux 7.2, where ->create() of an inode has
  * one argument more: build them with KCFLAGS="-include <this file>".
  */
 #define dt_create(idmap, dir, dentry, mode) \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the test modules need from a kernel without the series, for runs that
+ * Names that the test modules need from a kernel without the series, for runs that
  * compare the two: build them with KCFLAGS="-include <this file>".
  */
 #ifndef _MAINLINE_COMPAT_H

@@ -34,7 +34,7 @@ for fs in "${filesystems[@]}"; do
 	esac
 done
 
-# What xfstests wants beside what the guest has; unpacked into it
+# Packages that xfstests wants beside those of the guest; unpacked into it
 packages=(bc gawk libmpfr6 libgmp10 libsigsegv2 libreadline8t64 libtinfo6
 	acl libacl1 attr libattr1 quota uuid-runtime hostname psmisc)
 

@@ -2,7 +2,7 @@
 /*
  * daxtest_scrub - an error that a scrub of persistent memory finds
  *
- * What the NFIT driver does when a scrub ends, for buses that have none: with
+ * Does the work of the NFIT driver at the end of a scrub, for other buses: with
  * each load of the module, the memory in the parameters is in the list of the
  * bus, and the drivers of the region hear of that.
  */
