@@ -428,18 +428,15 @@ compat() {
 
 # boot N: the series as far as its patch N, through the modes of a device
 boot() {
-	local tree=$CACHE/trees/boots/src tests kernel name=boots-$1 mem env args
+	local tree=$CACHE/trees/boots/src tests kernel name=boots-$1
 	"$TOP/scripts/tree.sh" --internal "$tree" "$1" || return 1
 	tests=$("$TOP/vm/tests.sh" "$WORK_TREE") || return 1
 	compat "$tree" >"$SCRATCH/compat.h"
 	kernel=$(TEST_MODULES=$WORK_TREE/tools/testing/dax/modules TEST_HEADER=$SCRATCH/compat.h \
 		"$TOP/vm/kernel.sh" lean "$tree") || return 1
-	IFS=$'\t' read -r _ _ mem _ _ _ env args _ < <(grep '^modes	' "$TOP/vm/suites")
-	"$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$mem" -t 900 -n "$name" -a "$args" -- \
-		"${env//,/ } ONLY=mount_after_each_transition /tests/run-suite modes.sh" >"$logs/$name" 2>&1
-	if [ "$(grep -cE '^ok 1 -? ?mount after each transition' < <(tr -d '\r' <"$logs/$name"))" = 1 ] &&
-	   ! grep -qiE '^ok 1 .*# *skip' "$logs/$name"; then return 0; fi
-	tail -n 20 "$logs/$name"
+	in_guest "$kernel" "$name" 900 modes modes.sh ONLY=mount_after_each_transition '' || :
+	[ "$(verdict "$CACHE/logs/$name.out" mount_after_each_transition)" != ok ] || return 0
+	tail -n 20 "$CACHE/logs/$name.out"
 	return 1
 }
 

@@ -101,6 +101,38 @@ start_and_wait() {
 	wait $!
 }
 
+# in_guest KERNEL NAME SECONDS SUITE SCRIPTS ENVIRONMENT ARGUMENTS: runs scripts of
+# the folder $tests in the guest that the tables give to a suite; the output is in
+# the logs, as NAME.out
+in_guest() {
+	local line mem env args devices
+	line=$(cat "$TOP/vm/suites" "$TOP/vm/suites.more" | grep "^$4	") || die "no suite is called $4"
+	IFS=$'\t' read -r _ _ mem _ _ _ env args devices <<<"$line"
+	[ "$env" != - ] || env=
+	# shellcheck disable=SC2154 # the script that calls has the folder
+	"$TOP/vm/qemu.sh" -k "$1" -s "$tests" -m "$mem" -c 2 -t "$3" -a "$args $7" -q "$devices" \
+		-n "$2" -- "${env//,/ } $6 /tests/run-suite $5" >"$CACHE/logs/$2.out" 2>&1
+}
+
+# verdict OUTPUT TEST: ok, not ok or skip; nothing if it came to none
+verdict() {
+	tr -d '\r' <"$1" | awk -v name="${2//_/ }" '
+	/^(not )?ok [0-9]+ / {
+		line = $0
+		sub(/^(not )?ok [0-9]+ *-? */, "", line)
+		skip = toupper(line) ~ /# *SKIP/
+		sub(/ *#.*/, "", line)
+		if (line != name) next
+		print skip ? "skip" : $1 == "not" ? "not ok" : "ok"
+		exit
+	}'
+}
+
+# gcov_port FILE: arguments of QEMU; vm/guest/coverage writes its counts there
+gcov_port() {
+	echo "-chardev file,id=gcov,path=$1 -device virtserialport,chardev=gcov,name=fsdev.gcov"
+}
+
 # Programs that were started end with the script, and its scratch folder goes.
 clean_up() {
 	local pid n

@@ -4,7 +4,7 @@
 # and branch is executed, and prints the counts: of whole files of the series, and
 # of the lines that the series changes in other files.
 #
-# usage: vm/coverage.sh [SUITE]...	(default: all of vm/suites, and "others")
+# usage: vm/coverage.sh [SUITE]...	(default: all of vm/suites)
 #
 # The report of each line is in the folder that is printed at the end.
 
@@ -23,13 +23,10 @@ export GCOV=$SCRATCH/counts
 start_and_wait "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
 kernel=$("$TOP/vm/kernel.sh" gcov "$WORK_TREE")
 "$TOP/vm/qemu.sh" -k "$kernel" -n coverage-kunit -m 3G \
-	-q "-chardev file,id=gcov,path=$GCOV/kunit.tar -device virtserialport,chardev=gcov,name=fsdev.gcov" \
-	-- /tests/kunit >"$out/kunit.out" 2>&1 || warn "the KUnit tests did not pass: see $out/kunit.out"
+	-q "$(gcov_port "$GCOV/kunit.tar")" -- /tests/kunit >"$out/kunit.out" 2>&1 || warn "the KUnit tests did not pass: see $out/kunit.out"
 if [ $# -eq 0 ]; then
 	mapfile -t suites < <(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$TOP/vm/suites")
 	set -- "${suites[@]}"
-	"$TOP/vm/test.sh" -f "$TOP/vm/suites.more" others >"$out/others.out" 2>&1 ||
-		warn "others did not pass: see $out/others.out"
 fi
 "$TOP/vm/test.sh" "$@" >"$out/suites.out" 2>&1 || warn "a suite did not pass: see $out/suites.out"
 

@@ -231,30 +231,6 @@ fi
 
 # ---- guests
 
-# in_guest NAME SECONDS SUITE SCRIPTS ENVIRONMENT ARGUMENTS: as vm/prove.sh has it
-in_guest() {
-	local line mem env args devices
-	line=$(cat "$TOP/vm/suites" "$TOP/vm/suites.more" | grep "^$3	") || die "$table: no suite is called $3"
-	IFS=$'\t' read -r _ _ mem _ _ _ env args devices <<<"$line"
-	[ "$env" != - ] || env=
-	start_and_wait "$TOP/vm/qemu.sh" -k "$kernel" -s "$tests" -m "$mem" -c 2 -t "$2" -a "$args $6" \
-		-q "$devices" -n "$1" -- "${env//,/ } $5 /tests/run-suite $4" >"$CACHE/logs/$1.out" 2>&1
-}
-
-# verdict NAME TEST: ok, not ok or skip; nothing if it came to none
-verdict() {
-	tr -d '\r' <"$CACHE/logs/$1.out" | awk -v name="${2//_/ }" '
-	/^(not )?ok [0-9]+ / {
-		line = $0
-		sub(/^(not )?ok [0-9]+ *-? */, "", line)
-		skip = toupper(line) ~ /# *SKIP/
-		sub(/ *#.*/, "", line)
-		if (line != name) next
-		print skip ? "skip" : $1 == "not" ? "not ok" : "ok"
-		exit
-	}'
-}
-
 # only ROW...: scripts and tests of these, for in_guest, in SCRIPTS and ONLY
 only() {
 	SCRIPTS=$(printf '%s\n' "$@" | cut -f 4 | cut -d : -f 2 | sort -u | paste -sd ' ')
@@ -276,13 +252,13 @@ guest_baseline() {
 		only "${rows[@]}"
 		say "$suite: $SCRIPTS on the series as it is"
 		rc=0
-		in_guest "mutate-base-$suite" 1800 "$suite" "$SCRIPTS" "ONLY='$ONLY'" '' || rc=$?
+		start_and_wait in_guest "$kernel" "mutate-base-$suite" 1800 "$suite" "$SCRIPTS" "ONLY='$ONLY'" '' || rc=$?
 		[ $rc = 0 ] || die "$suite: the guest ended with status $rc without any mutation" \
 			"see $CACHE/logs/mutate-base-$suite.out"
 		"$TOP/vm/splat.sh" "$CACHE/logs/mutate-base-$suite/console.log" >"$SCRATCH/splat" 2>&1 ||
 			die "$suite: the kernel complains without any mutation" "$(sed -n 1,5p "$SCRATCH/splat")"
 		for row in "${rows[@]}"; do
-			v=$(verdict "mutate-base-$suite" "$(cut -f 4 <<<"$row" | cut -d : -f 3)")
+			v=$(verdict "$CACHE/logs/mutate-base-$suite.out" "$(cut -f 4 <<<"$row" | cut -d : -f 3)")
 			proves "$row" "$v" ok
 		done
 	done
@@ -300,9 +276,9 @@ guest_mutation() {
 		return
 	fi
 	only "$1"
-	in_guest "$name" $guest_limit "$suite" "$SCRIPTS" "TEST_TIMEOUT=$test_limit ONLY='$ONLY'" \
+	start_and_wait in_guest "$kernel" "$name" $guest_limit "$suite" "$SCRIPTS" "TEST_TIMEOUT=$test_limit ONLY='$ONLY'" \
 		"oops=panic hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=$task_limit" || rc=$?
-	v=$(verdict "$name" "$test")
+	v=$(verdict "$CACHE/logs/$name.out" "$test")
 	case $rc.$v in
 	125.*) die "$name: the guest did not boot" "see $CACHE/logs/$name.out" ;;
 	124.*) judged killed "$1" "the guest hangs" ;;

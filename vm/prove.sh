@@ -57,30 +57,6 @@ theirs=$(TEST_HEADER=$TOP/vm/mainline-compat.h "$TOP/vm/kernel.sh" lean "$base")
 tests=$("$TOP/vm/tests.sh" "$tree")
 mkdir -p "$CACHE/logs"
 
-# in_guest KERNEL NAME SECONDS SUITE SCRIPT ENVIRONMENT ARGUMENTS: as vm/test.sh has it
-in_guest() {
-	local line mem env args devices
-	line=$(cat "$TOP/vm/suites" "$TOP/vm/suites.more" | grep "^$4	") || die "$table: no suite is called $4"
-	IFS=$'\t' read -r _ _ mem _ _ _ env args devices <<<"$line"
-	[ "$env" != - ] || env=
-	"$TOP/vm/qemu.sh" -k "$1" -s "$tests" -m "$mem" -c 2 -t "$3" -a "$args $7" -q "$devices" \
-		-n "$2" -- "${env//,/ } $6 /tests/run-suite $5" >"$CACHE/logs/$2.out" 2>&1
-}
-
-# verdict OUTPUT TEST: ok, not ok or skip; nothing if it came to none
-verdict() {
-	tr -d '\r' <"$1" | awk -v name="${2//_/ }" '
-	/^(not )?ok [0-9]+ / {
-		line = $0
-		sub(/^(not )?ok [0-9]+ *-? */, "", line)
-		skip = toupper(line) ~ /# *SKIP/
-		sub(/ *#.*/, "", line)
-		if (line != name) next
-		print skip ? "skip" : $1 == "not" ? "not ok" : "ok"
-		exit
-	}'
-}
-
 # said NAME TEST: what the test printed in that guest, and the kernel meanwhile
 said() {
 	tr -d '\r' <"$CACHE/logs/$1.out" | awk -v name="${2//_/ }" '

@@ -154,7 +154,7 @@ run_suite() {
 	local name=$1 kernel out rc log env='' cpus devices=$9
 	kernel=$("$TOP/vm/kernel.sh" "$2" "$WORK_TREE")
 	if [ -n "${GCOV:-}" ]; then
-		devices+=" -chardev file,id=gcov,path=$GCOV/$name.tar -device virtserialport,chardev=gcov,name=fsdev.gcov"
+		devices+=" $(gcov_port "$GCOV/$name.tar")"
 	fi
 	if [ "$7" != - ]; then env="${7//,/ } "; fi
 	out=$CACHE/logs/test-$name.out
