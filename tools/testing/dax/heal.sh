@@ -315,10 +315,8 @@ more_errors_than_the_record_has_entries() {
 	check_pages "$DEV"
 }
 
-# The bus of persistent memory and the device know the same errors
-pmem_remembers_what_is_bad() {
-	local again
-
+# famfs_on_pmem: from now on $DEV is persistent memory, without a bad page
+famfs_on_pmem() {
 	modprobe -q dax_pmem || skip "no dax_pmem"
 	namespace devdax
 	DEV=$PMEM
@@ -326,6 +324,13 @@ pmem_remembers_what_is_bad() {
 	mode "$DEV" famfs
 	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
+}
+
+# The bus of persistent memory and the device know the same errors
+pmem_remembers_what_is_bad() {
+	local again
+
+	famfs_on_pmem
 	inject $M1
 	inject $M64
 	is '2048 8
@@ -408,13 +413,7 @@ lost_page() {
 # Users of the page hear of it as of a machine check, in both modes
 found_by_a_scrub() {
 	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
-	modprobe -q dax_pmem || skip "no dax_pmem"
-	namespace devdax
-	DEV=$PMEM
-	retry test -e "$BUS/devices/$DEV"
-	mode "$DEV" famfs
-	DEVT=$(<"$BUS/devices/$DEV/dev")
-	heal_all
+	famfs_on_pmem
 	mnt "$DEV"
 	mkfile f 16M 0:0:16M
 	"$DT" fill "$MNT/f" 1

@@ -201,9 +201,7 @@ frozen() {
 }
 
 served_too_late() {
-	tell io go
-	is '@(ENXIO|EIO|[1-9]*)' echo "$HEARD"
-	wait "$(<"$T/io.pid")"
+	serve '@(ENXIO|EIO|[1-9]*)'
 	mappings_are_dead r
 }
 
@@ -212,8 +210,7 @@ served_too_late() {
 unserved_write() {
 	disk "$@"
 	start r "$DT" hold "$MNT/f" 1M r
-	start io "$DIR/daxabsent" write "$MNT/f"
-	is absent echo "$HEARD"
+	absent_io write "$MNT/f"
 	in_time take_disk
 	new_owner served_too_late
 	stop r
