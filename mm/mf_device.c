@@ -302,6 +302,21 @@ void mf_dev_leave(unsigned long start, unsigned long nr_pages)
 EXPORT_SYMBOL_IF_KUNIT(mf_dev_leave);
 
 /**
+ * mf_dev_leave_page() - memory without a driver has gone bad
+ * @pfn: its page frame number
+ *
+ * The driver may have left between the error and memory_failure(), or not have
+ * come yet: mf_dev_take_left() tells the next driver of the memory.
+ *
+ * Context: process context, sleeps.
+ */
+void mf_dev_leave_page(unsigned long pfn)
+{
+	guard(mf_dev)();
+	xa_store(&mf_dev_left, pfn, xa_mk_value(1), GFP_KERNEL | __GFP_NOFAIL);
+}
+
+/**
  * mf_dev_take_left() - find a page that went bad while the memory had no driver
  * @pfn: page frame number to begin with; set to that of the page
  * @last: last page frame number

@@ -32,6 +32,7 @@
 #include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/dax.h>
+#include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/memory-failure.h>
@@ -71,6 +72,7 @@ core_param(memremap_pin_timeout, pin_timeout, uint, 0644);
  * @parked: entry in the list of parked pgmaps; empty if not parked
  * @since: when the pgmap was parked, in seconds since the boot
  * @name: the device that had the memory
+ * @file: the first file that lost a pinned folio; empty if none is known
  * @nr_range: size of @chunks
  * @chunks: for each range of @pgmap, the uses of each chunk
  * @pgmap: the copy that the pages point to, with its ranges sorted
@@ -84,6 +86,7 @@ struct pgmap_use {
 	struct list_head parked;
 	time64_t since;
 	const char *name;
+	char file[64];
 	int nr_range;
 	atomic_t **chunks;
 	struct dev_pagemap pgmap;
@@ -466,6 +469,26 @@ bool pgmap_is_draining(struct dev_pagemap *pgmap)
 }
 
 /**
+ * pgmap_note_pin() - remember that a file loses a folio that is pinned
+ * @folio: folio of a tracked pgmap that is being drained
+ * @inode: the file
+ * @index: index of the folio in the file
+ *
+ * Context: any, but one task drains a pgmap.
+ */
+void pgmap_note_pin(struct folio *folio, const struct inode *inode,
+		    pgoff_t index)
+{
+	struct pgmap_use *use = to_pgmap_use(folio->pgmap);
+
+	trace_pgmap_pin(use->name, folio_pfn(folio), folio_ref_count(folio),
+			inode, index);
+	if (!*use->file)
+		snprintf(use->file, sizeof(use->file), ", inode %llu on %s",
+			 (u64)inode->i_ino, inode->i_sb->s_id);
+}
+
+/**
  * memremap_drain_pages() - do early what memunmap_pages() does with pages in use
  * @pgmap: the driver's pgmap
  *
@@ -587,11 +610,12 @@ static ssize_t parked_memory_show(struct kobject *kobj,
 
 	guard(mutex)(&pgmap_park_lock);
 	list_for_each_entry(use, &pgmap_parked_list, parked)
-		at += sysfs_emit_at(buf, at, "%#llx-%#llx %s pinned %lu for %lld s\n",
+		at += sysfs_emit_at(buf, at, "%#llx-%#llx %s pinned %lu for %lld s%s\n",
 				    use->pgmap.ranges[0].start,
 				    use->pgmap.ranges[use->pgmap.nr_range - 1].end,
 				    use->name, pgmap_nr_pinned(&use->pgmap),
-				    ktime_get_boottime_seconds() - use->since);
+				    ktime_get_boottime_seconds() - use->since,
+				    use->file);
 	return at;
 }
 

@@ -34,7 +34,8 @@
  * holder is never called under it, and of other locks only those of a wait queue
  * and of sysfs_notify_dirent() are taken. The count of notifications keeps the
  * holder alive while it is called: fs_put_dax() waits until no notification runs,
- * and so does kill_dax().
+ * and so does kill_dax(). dax_sharers_lock, which is taken first, protects the
+ * list of the devices with a shared_sb.
  *
  * Operations take no lock: they test DAXDEV_ALIVE under dax_dev_read_lock() or
  * dax_read_lock(), and kill_dax() waits for them after it has cleared the flag.
@@ -256,6 +257,22 @@ int fs_dax_get(struct dax_device *dax_dev, void *holder,
 }
 EXPORT_SYMBOL_GPL(fs_dax_get);
 
+/*
+ * All devices with a shared_sb. A page tells the device that it is of, and this
+ * may be below the one that a filesystem has, if there is device mapper.
+ */
+static LIST_HEAD(dax_sharers);
+static DEFINE_SPINLOCK(dax_sharers_lock);
+
+/* The claim is free, and may already have been taken anew. */
+static void dax_unlist_sharer(struct dax_device *dax_dev)
+{
+	guard(spinlock)(&dax_sharers_lock);
+	guard(spinlock)(&dax_dev->lock);
+	if (!dax_dev->shared_sb)
+		list_del_init(&dax_dev->sharer);
+}
+
 static void dax_put_claim(struct dax_device *dax_dev)
 {
 	unsigned int own;
@@ -289,8 +306,10 @@ static void dax_put_claim(struct dax_device *dax_dev)
 void fs_put_dax(struct dax_device *dax_dev, void *holder)
 {
 	/* holder_data is @holder only while @holder has the claim */
-	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder))
+	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder)) {
 		dax_put_claim(dax_dev);
+		dax_unlist_sharer(dax_dev);
+	}
 	put_dax(dax_dev);
 }
 EXPORT_SYMBOL_GPL(fs_put_dax);
@@ -309,35 +328,75 @@ void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 	if (READ_ONCE(dax_dev->shared_sb) == sb)
 		return;
 
+	guard(spinlock)(&dax_sharers_lock);
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->claim != DAX_CLAIM_FREE &&
-	    !WARN_ON_ONCE(dax_dev->shared_sb))
-		WRITE_ONCE(dax_dev->shared_sb, sb);
+	if (dax_dev->shared_sb == sb || dax_dev->claim == DAX_CLAIM_FREE ||
+	    WARN_ON_ONCE(dax_dev->shared_sb))
+		return;
+	WRITE_ONCE(dax_dev->shared_sb, sb);
+	if (list_empty(&dax_dev->sharer))
+		list_add_tail(&dax_dev->sharer, &dax_sharers);
 }
 
-/**
- * dax_shared_sb_get() - get the superblock whose files share pages
- * @dax_dev: the device
- *
- * Return: the superblock, which stays until dax_shared_sb_put(), as does the
- * claim; NULL if no files share pages, or the holder is about to leave.
- */
-struct super_block *dax_shared_sb_get(struct dax_device *dax_dev)
+/* A filesystem may have several devices, and is met at one of them only. */
+static bool dax_sharer_met(struct dax_device *dax_dev)
+{
+	struct dax_device *met;
+
+	lockdep_assert_held(&dax_sharers_lock);
+	list_for_each_entry(met, &dax_sharers, sharer) {
+		if (met == dax_dev)
+			break;
+		/* one that has just been put is met at the next device */
+		if (READ_ONCE(met->shared_sb) == dax_dev->shared_sb &&
+		    READ_ONCE(met->claim) != DAX_CLAIM_LEAVING)
+			return true;
+	}
+	return false;
+}
+
+static struct super_block *dax_shared_sb_get(struct dax_device *dax_dev)
 {
 	guard(spinlock)(&dax_dev->lock);
-	if (!dax_dev->shared_sb || dax_dev->claim == DAX_CLAIM_LEAVING)
+	if (!dax_dev->shared_sb || dax_dev->claim == DAX_CLAIM_LEAVING ||
+	    dax_sharer_met(dax_dev))
 		return NULL;
 	dax_dev->notifying++;
 	return dax_dev->shared_sb;
 }
 
 /**
- * dax_shared_sb_put() - let the holder leave again
- * @dax_dev: the device, after dax_shared_sb_get()
+ * dax_next_sharer() - get the next filesystem whose files share pages
+ * @dax_dev: NULL for the first; else what the previous call returned
+ * @sb: set to the superblock
+ *
+ * A page does not tell by which device its files have it: the device of the page
+ * may be below a mapped device.
+ *
+ * Context: process context.
+ * Return: the device of the filesystem. The superblock and the claim on the
+ * device stay until the next call, which must follow. NULL if there are no
+ * further ones; holders that are about to leave are left out.
  */
-void dax_shared_sb_put(struct dax_device *dax_dev)
+struct dax_device *dax_next_sharer(struct dax_device *dax_dev,
+				   struct super_block **sb)
 {
-	dax_notify_end(dax_dev);
+	struct dax_device *next;
+	bool found = false;
+
+	scoped_guard(spinlock, &dax_sharers_lock) {
+		/* a device whose claim cannot be put is in the list still */
+		next = list_prepare_entry(dax_dev, &dax_sharers, sharer);
+		list_for_each_entry_continue(next, &dax_sharers, sharer) {
+			*sb = dax_shared_sb_get(next);
+			found = *sb;
+			if (found)
+				break;
+		}
+	}
+	if (dax_dev)
+		dax_notify_end(dax_dev);
+	return found ? next : NULL;
 }
 
 #endif /* CONFIG_FS_DAX */

@@ -469,6 +469,16 @@ static int dax_poison_take_page(struct device *dev, void *data)
 }
 
 /*
+ * A page that has become System RAM is taken out of use as after a machine
+ * check, unless that has happened already.
+ */
+static void dax_poison_take_ram(unsigned long pfn)
+{
+	if (!PageHWPoison(pfn_to_page(pfn)) && !memory_failure(pfn, MF_RECORDED))
+		memory_failure_hide(pfn);
+}
+
+/*
  * Those who use a page have to do without, as after a machine check. They may
  * take their time, so this is done without a lock on any device.
  */
@@ -484,8 +494,11 @@ static void dax_poison_take_found(struct work_struct *work)
 			break;
 		/* first, as the page may be found again */
 		xa_erase(&dax_region->bb_found, pfn);
-		device_for_each_child(dax_region->dev, &pfn,
-				      dax_poison_take_page);
+		if (IS_ENABLED(CONFIG_MEMORY_FAILURE) && pfn_to_online_page(pfn))
+			dax_poison_take_ram(pfn);
+		else
+			device_for_each_child(dax_region->dev, &pfn,
+					      dax_poison_take_page);
 		cond_resched();
 	}
 }

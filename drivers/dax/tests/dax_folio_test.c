@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of how fs-dax takes a folio apart when a file gives it back, on
- * struct pages that belong to no memory.
+ * KUnit tests of how fs-dax takes a folio apart when a file gives it back, and
+ * looks for bad pages, on struct pages that belong to no memory.
  */
 #include <kunit/test.h>
 #include <linux/dax.h>
@@ -225,6 +225,30 @@ static void reset_folio_can_be_large_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, folio_order(folio), 0);
 }
 
+/*
+ * A fault of a MAP_SYNC mapping asks this each time, and hardly any machine has a
+ * bad page: then it does not look at the struct pages, one of which has a flag
+ * here that nobody has counted.
+ */
+static void pages_are_looked_at_only_if_any_is_bad(struct kunit *test)
+{
+	struct folio *folio = folio_make(test, 9);
+	unsigned long pfn = folio_pfn(folio);
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "without memory_failure() no page is bad");
+	if (atomic_long_read(&num_poisoned_pages))
+		kunit_skip(test, "this machine has bad pages");
+
+	SetPageHWPoison(folio_page(folio, 300));
+	KUNIT_EXPECT_FALSE(test, dax_any_hwpoison(pfn, 9));
+	num_poisoned_pages_inc(-1UL);
+	KUNIT_EXPECT_TRUE(test, dax_any_hwpoison(pfn, 9));
+	KUNIT_EXPECT_FALSE(test, dax_any_hwpoison(pfn, 8));
+	num_poisoned_pages_sub(-1UL, 1);
+	ClearPageHWPoison(folio_page(folio, 300));
+}
+
 static struct kunit_case folio_cases[] = {
 	KUNIT_CASE_PARAM(reset_leaves_no_compound_page, folio_order_gen_params),
 	KUNIT_CASE(reset_leaves_no_order),
@@ -237,6 +261,7 @@ static struct kunit_case folio_cases[] = {
 	KUNIT_CASE_PARAM(reset_leaves_the_neighbour, folio_order_gen_params),
 	KUNIT_CASE(reset_of_a_free_folio_changes_nothing),
 	KUNIT_CASE(reset_folio_can_be_large_again),
+	KUNIT_CASE(pages_are_looked_at_only_if_any_is_bad),
 	{ }
 };
 

@@ -10,6 +10,11 @@
  * the page to the kernel, and says what became of the I/O: OK, a number of
  * bytes if that is short, or the name of an error.
  *
+ *	daxabsent getquota|setquota DISK
+ *
+ * does the same with the structure of Q_GETQUOTA and Q_SETQUOTA, for user 0 of
+ * the filesystem on a disk.
+ *
  *	daxabsent edges read|write PATH
  *
  * tries buffers that end, or begin, with such a page; says OK or what failed.
@@ -26,6 +31,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/quota.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +40,7 @@
 static long page;
 static bool writing;
 static int fd;
+static const char *disk;	/* whose quotas are wanted, instead of a file */
 
 struct io {
 	char *buf;
@@ -53,7 +60,10 @@ static void *do_io(void *arg)
 {
 	struct io *io = arg;
 
-	if (writing)
+	if (disk)
+		io->done = quotactl(QCMD(writing ? Q_SETQUOTA : Q_GETQUOTA,
+					 USRQUOTA), disk, 0, io->buf);
+	else if (writing)
 		io->done = pwrite(fd, io->buf, io->len, io->pos);
 	else
 		io->done = pread(fd, io->buf, io->len, io->pos);
@@ -89,6 +99,8 @@ static const char *outcome(const struct io *io)
 
 	if (io->done < 0)
 		return strerrorname_np(io->error);
+	if (disk)
+		return "OK";
 	if (io->done == (ssize_t)io->len)
 		return same(io, io->done) ? "OK" : "other data";
 	snprintf(text, sizeof(text), "%zd", io->done);
@@ -125,17 +137,17 @@ static void uffd_serve(int uffd, void *addr)
 	free(data);
 }
 
-/* not at a page of the file: the pages of both are not the same */
-static void absent(void)
+/* @io is not at a page of the file: the pages of both are not the same */
+static void absent(struct io io)
 {
-	struct io io = { .buf = buffer(), .len = PAGES * page, .pos = 512 };
-	char *middle = io.buf + page;
+	char *middle = io.buf + (disk ? 0 : page);
 	int uffd = uffd_open(middle);
 	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
 	pthread_t thread;
 	char line[16];
 
-	memset(io.buf, 'a', page);
+	if (!disk)
+		memset(io.buf, 'a', page);
 	memset(io.buf + 2 * page, 'z', page);
 	if (pthread_create(&thread, NULL, do_io, &io))
 		die("pthread_create");
@@ -174,18 +186,32 @@ static void edge(size_t from, int forbidden, ssize_t want)
 int main(int argc, char **argv)
 {
 	bool edges = argc > 1 && !strcmp(argv[1], "edges");
+	struct io io = { .pos = 512 };
 
 	argv += edges;
 	if (argc - edges != 3)
 		return 3;
-	writing = !strcmp(argv[1], "write");
 	page = sysconf(_SC_PAGESIZE);
+	io.len = PAGES * page;
+	io.buf = buffer();
 	setlinebuf(stdout);
+	if (strstr(argv[1], "quota")) {
+		disk = argv[2];
+		/* whether there are quotas at all */
+		do_io(&io);
+		if (io.done)
+			die("quotactl");
+		io.buf = buffer();
+		writing = !strcmp(argv[1], "setquota");
+		absent(io);
+		return 0;
+	}
+	writing = !strcmp(argv[1], "write");
 	fd = open(argv[2], O_RDWR);
 	if (fd < 0)
 		die(argv[2]);
 	if (!edges) {
-		absent();
+		absent(io);
 		return 0;
 	}
 	edge(0, 0, -1);

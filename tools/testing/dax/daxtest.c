@@ -90,7 +90,7 @@ static const struct command commands[] = {
 	  "open|read|write|mmap|fsync PATH|- | truncate PATH SIZE |\n"
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
-	{ "failnth",    3, 3, cmd_failnth,    "N PATH STRING" },
+	{ "failnth",    3, 4, cmd_failnth,    "N PATH STRING|mount [DIR]" },
 	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },
 	{ "churn",      5, 5, cmd_churn,
 	  "bind|hold|poison|mend|look|pin DEVICE SECONDS LOCKFILE FILE" },

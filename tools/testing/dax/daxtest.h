@@ -140,6 +140,7 @@ enum daxtest_pages {
 	DAXTEST_PG_SHARE,	/* share count or index */
 	DAXTEST_PG_HWPOISON,
 	DAXTEST_PG_FLAGS,	/* locked, writeback, lru, active, private */
+	DAXTEST_PG_IN_FILE,	/* head page with a mapping, counted above or not */
 	DAXTEST_PG_FIRST_BAD,	/* lowest pfn that counts above from LARGE on */
 	DAXTEST_PG_NR
 };

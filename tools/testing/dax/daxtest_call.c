@@ -101,18 +101,24 @@ int cmd_try(int argc, char **argv)
 }
 
 /*
- * One write(2) during which the Nth allocation fails; says how it ended, and
- * whether there was an Nth.
+ * A write(2), or with "mount" for STRING a mount of PATH on a folder, during
+ * which the Nth allocation fails; says how it ended, and whether there was an
+ * Nth.
  */
 int cmd_failnth(int argc, char **argv)
 {
 	int nth = open_file("/proc/thread-self/fail-nth", O_RDWR);
-	int fd = open_file(argv[2], O_WRONLY), rc;
+	const char *dir = argc > 4 && !strcmp(argv[3], "mount") ? argv[4] : NULL;
+	int fd = dir ? -1 : open_file(argv[2], O_WRONLY), rc;
 	char buf[16] = "";
 
 	if (write(nth, argv[1], strlen(argv[1])) < 0)
 		die("fail-nth: %s", errname(errno));
-	rc = write(fd, argv[3], strlen(argv[3])) < 0 ? errno : 0;
+	if (dir)
+		rc = mount(argv[2], dir, "daxtest", 0, "");
+	else
+		rc = write(fd, argv[3], strlen(argv[3])) < 0 ? -1 : 0;
+	rc = rc ? errno : 0;
 	if (pread(nth, buf, sizeof(buf) - 1, 0) < 0 || pwrite(nth, "0", 1, 0) < 0)
 		die("fail-nth: %s", errname(errno));
 	printf("%s %s\n", errname(rc), atoi(buf) ? "unharmed" : "injected");

@@ -319,6 +319,7 @@ int probe_pages(int argc, char **argv)
 		[DAXTEST_PG_SHARE] = "share",
 		[DAXTEST_PG_HWPOISON] = "hwpoison",
 		[DAXTEST_PG_FLAGS] = "flags",
+		[DAXTEST_PG_IN_FILE] = "in_file",
 		[DAXTEST_PG_FIRST_BAD] = "first_bad",
 	};
 	int i, bad = 0;

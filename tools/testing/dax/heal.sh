@@ -404,6 +404,12 @@ taken() {
 	log_says "$(printf %#x $(((start + $1) / 4096))): recovery action"
 }
 
+# times_taken PFN: how often, since "mark"
+times_taken() {
+	dmesg | sed "1,/$MARK/d" |
+		grep -c "$(printf %#x "$1"): recovery action" || :
+}
+
 # lost_page NAME ACCESS: what this process sees of the page at 1M
 lost_page() {
 	tell "$1" "$2"
@@ -463,6 +469,40 @@ found_by_a_scrub() {
 	sleep 1.5
 	mode "$DEV" famfs
 	is '2048 8' badblocks
+	heal_all
+	check_pages "$DEV"
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# A page of System RAM goes out of use
+found_by_a_scrub_in_system_ram() {
+	local start end block pfn sector
+
+	[ -e /proc/kpageflags ] || skip "no /proc/kpageflags"
+	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
+	famfs_on_pmem
+	modprobe -q kmem || skip "no kmem"
+	read -r start end <<<"$(ranges "$DEV")"
+	block=$((0x$(</sys/devices/system/memory/block_size_bytes)))
+	mode "$DEV" system-ram
+	for ((pfn = (start / block + 1) * (block / 4096); ; pfn++)); do
+		[ $pfn -lt $((end / 4096)) ] || skip "all of the memory is in use"
+		! kpageflag $pfn 10 || break		# in the buddy allocator
+	done
+	sector=$((pfn * 8 - start / 512))
+	mark
+	scrub_finds $((pfn * 4096 - start))
+	is "$sector 8" badblocks
+	retry kpageflag $pfn 19
+	fails kpageflag $pfn 10
+	is "$sector 8" badblocks
+	# once
+	scrub_finds $((pfn * 4096 - start))
+	sleep 1.5
+	is 1 times_taken $pfn
+	mode "$DEV" famfs
+	is "$sector 8" badblocks
 	heal_all
 	check_pages "$DEV"
 	unbind "$DEV"
@@ -540,6 +580,30 @@ errors_and_heals_at_once() {
 	check_pages "$DEV"
 }
 
+# An error while the memory has no driver: the next one knows of it
+while_no_driver_has_the_memory() {
+	local start
+
+	can_check_machine
+	mode "$DEV" none
+	read -r start _ <<<"$(ranges "$DEV")"
+	trace_machine_checks 'mf memory_failure'
+	for_all_cpus 0
+	echo hw >$MCE_INJECT/flags
+	check_machine "$(printf %#x $((start / 4096 + 256)))"
+	retry is 1 times mf
+	for_all_cpus 1
+	trace_stop
+	mode "$DEV" devdax
+	is '2048 8' badblocks
+	unbind "$DEV"
+	mode "$DEV" famfs
+	is '2048 8' badblocks
+	is OK tell_badblocks '-2048 8'
+	is '' badblocks
+	carries_a_file
+}
+
 run_tests \
 	devdax_maps_no_bad_page \
 	devdax_maps_no_bad_page_of_4K \
@@ -553,5 +617,7 @@ run_tests \
 	more_errors_than_the_record_has_entries \
 	pmem_remembers_what_is_bad \
 	found_by_a_scrub \
+	found_by_a_scrub_in_system_ram \
 	error_is_known_before_it_is_told \
+	while_no_driver_has_the_memory \
 	errors_and_heals_at_once

@@ -102,6 +102,12 @@ in_time() {
 # put FILE VALUE: one write(2); says the name of its error
 put() { "$DT" try store "$1" "$2"; }
 
+# instead FUNCTION [PARAMETER=VALUE]...: of the kernel, until rmmod daxtest_instead
+instead() {
+	modinfo daxtest_instead >/dev/null 2>&1 || skip "no daxtest_instead"
+	modprobe daxtest_instead function="$1" "${@:2}"
+}
+
 # pin_seconds N: how long an unbind waits for pins, on a kernel where it does
 pin_seconds() { [ ! -e $PIN_TIMEOUT ] || store $PIN_TIMEOUT "$1"; }
 

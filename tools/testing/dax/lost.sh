@@ -116,14 +116,15 @@ read_only() {
 
 # pinned FS [OPTIONS OF MKFS]: the new owner has to wait, nobody else does
 pinned() {
-	local how=rw
+	local how=rw ino
 
 	[ "$1" != erofs ] || how=r
 	disk "$@"
 	pin_seconds 1
+	ino=$(stat -c %i "$MNT/f")
 	start p "$DT" pin "$MNT/f" 2M $how
 	take_disk
-	is "*pinned 1 for*" cat $PARKED
+	is "*pinned 1 for * s, inode $ino on $PMEM" cat $PARKED
 	cannot_be_read
 	umount "$MNT"
 	fails ndctl create-namespace -f -e "$NS" -m fsdax >"$T/ns" 2>&1
@@ -182,6 +183,59 @@ xfs_shared() {
 	umount "$MNT"
 }
 
+# shared_on linear|stripe: pages that files share, on a mapped disk that does not
+# go
+shared_on() {
+	modprobe -q xfs || skip "no xfs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	DISK=$(readlink -f "/sys/block/$PMEM/device")
+	map_disk "$1"
+	mkfs.xfs -q -f -m reflink=1,rmapbt=0 $MAPPED
+	mount -t xfs -o dax $MAPPED "$MNT"
+	fallocate -l 64M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	cp --reflink=always "$MNT/f" "$MNT/g"
+	sync
+	pin_seconds 1
+	start r "$DT" hold "$MNT/f" 1M r
+	start rg "$DT" hold "$MNT/g" 1M r
+	start rh "$DT" hold "$MNT/g" 33M r
+	in_time take_disk
+	is '' cat $PARKED
+	new_owner mappings_are_dead r rg rh
+	stop r
+	stop rg
+	stop rh
+	umount "$MNT"
+}
+
+xfs_shared_on_linear() { shared_on linear; }
+xfs_shared_on_stripes() { shared_on stripe; }
+
+# quota_that_waits get|set RESULT: the umount has the lock, or waits for it
+quota_that_waits() {
+	disk xfs -q -f -m reflink=0,rmapbt=0
+	umount "$MNT"
+	mount -t xfs -o dax,uquota "/dev/$PMEM" "$MNT" || skip "no quotas"
+	start io "$DIR/daxabsent" "$1quota" "/dev/$PMEM"
+	[[ $HEARD != quotactl:* ]] || skip "no quotas: $HEARD"
+	is absent echo "$HEARD"
+	in_time umount "$MNT" &
+	echo $! >"$T/umount.pid"
+	sleep 1
+	in_time take_disk
+	wait "$(<"$T/umount.pid")"
+	serve "$2"
+	new_owner true
+}
+
+xfs_and_quotas_that_wait() {
+	quota_that_waits get OK
+	quota_that_waits set '@(ENODEV|ENOENT)'
+}
+
 unmounted() { [ ! -e "/sys/fs/$FS/$PMEM" ]; }
 
 # frozen FS [OPTIONS OF MKFS]: its memory goes all the same, and so does it
@@ -215,6 +269,37 @@ unserved_write() {
 	new_owner served_too_late
 	stop r
 	umount "$MNT"
+}
+
+# The memory of a frozen filesystem goes while somebody has the lock that the thaw
+# waits for
+xfs_frozen_and_a_sync_that_waits() {
+	local wait=/sys/module/daxtest_instead/parameters/wait
+
+	FS=xfs
+	command -v fsfreeze >/dev/null || skip "no fsfreeze"
+	disk xfs -q -f -m reflink=0,rmapbt=0
+	start r "$DT" hold "$MNT/f" 1M r
+	fsfreeze -f "$MNT"
+	instead xfs_fs_sync_fs wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	sync -f "$MNT" &
+	echo $! >"$T/sync.pid"
+	retry is 1 cat "${wait%/*}/calls"
+	mark
+	SECONDS=0
+	in_time take_disk
+	[ $SECONDS -lt 60 ] || fail "unbind took $SECONDS s"
+	log_says "$PMEM: not all data could be written" ||
+		fail "the log does not say that data is lost"
+	new_owner mappings_are_dead r
+	store "$wait" 0
+	wait "$(<"$T/sync.pid")" || :
+	rmmod daxtest_instead
+	trap - EXIT
+	stop r
+	umount "$MNT"
+	retry unmounted
 }
 
 ext4_frozen() { frozen ext4 -q -F -b 4096; }
@@ -271,11 +356,15 @@ run_tests \
 	xfs_reflink_mapped \
 	erofs_mapped \
 	xfs_shared \
+	xfs_shared_on_linear \
+	xfs_shared_on_stripes \
+	xfs_and_quotas_that_wait \
 	ext4_pinned \
 	xfs_pinned \
 	xfs_rmapbt_pinned \
 	ext4_frozen \
 	xfs_frozen \
+	xfs_frozen_and_a_sync_that_waits \
 	ext4_and_a_write_that_waits \
 	xfs_and_a_write_that_waits \
 	xfs_and_a_log_that_waits \

@@ -14,7 +14,7 @@
 #			and SIGBUS for a process that has mapped the file
 #   xfs_on_stripes	zeroing past the end of a stripe leaves old data
 #
-# And with them as well: xfs on stripes that are all on one disk, see disk().
+# And with them as well: xfs on stripes that are all on one disk, see map_disk().
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -23,57 +23,16 @@
 
 M=$((1 << 20))
 OPS=${OPS:-200}
-SECTORS=$((400 * 2048))
 
-# no_disk: that the device mapper has made, whoever has it still
-no_disk() {
-	local pid name
-
-	for pid in "$T"/*.pid; do
-		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null || :
-	done
-	unmount_all
-	for name in daxtest daxtest-{rt,0,1}; do
-		[ ! -e "/dev/mapper/$name" ] ||
-			dmsetup remove --retry "$name"
-	done
-}
-
-# disk plain|linear|stripe: $DISK, of persistent memory, and $RT beside it for
-# the second: in pieces that are not where they seem to be. The stripes are on
-# two disks: if all are on one, the device mapper of Linux 7.3, with dax and
-# without, sends writes that ask for a flush to the sector of that number on the
-# disk, as if there were no stripes. The log of a filesystem is lost in this way.
+# disk plain|linear|stripe: $DISK, of persistent memory; see map_disk for the
+# others
 disk() {
-	local half
-
 	namespace fsdax
 	retry test -e "/dev/$PMEM"
 	DISK=/dev/$PMEM
 	[ "$1" != plain ] || return 0
-	command -v dmsetup >/dev/null || skip "no dmsetup"
-	modprobe -q dm-mod || skip "no device mapper"
-	trap no_disk EXIT
-	DISK=/dev/mapper/daxtest
-	RT=/dev/mapper/daxtest-rt
-	case $1 in
-	linear)
-		dmsetup create daxtest <<-END
-		0 $((SECTORS / 2)) linear /dev/$PMEM $((SECTORS / 2))
-		$((SECTORS / 2)) $((SECTORS / 2)) linear /dev/$PMEM 0
-		END
-		dmsetup create daxtest-rt --table \
-			"0 $SECTORS linear /dev/$PMEM $SECTORS"
-		;;
-	stripe)
-		for half in 0 1; do
-			dmsetup create daxtest-$half --table \
-				"0 $SECTORS linear /dev/$PMEM $((half * SECTORS))"
-		done
-		dmsetup create daxtest --table \
-			"0 $SECTORS striped 2 1024 $DISK-0 0 $DISK-1 0"
-		;;
-	esac
+	map_disk "$1"
+	DISK=$MAPPED
 }
 
 # filesystem TYPE [OPTIONS OF MKFS]: made on $DISK, and mounted

@@ -19,10 +19,21 @@ pinned_device() {
 	pin_page "/dev/$DEV" rwh
 }
 
+# in_no_file: the pages of $DEV, which is parked. A page that is pinned would
+# lead to an inode that may be gone when the pin goes.
+in_no_file() {
+	local start end
+
+	while read -r start end; do
+		is '* no_pgmap 0 * in_file 0 *' probe pages "$start" "$end"
+	done <<<"$(ranges "$DEV")"
+}
+
 unbind_and_park() {
 	mark
 	unbind "$DEV"
 	parked "$DEV"
+	in_no_file
 	log_says "of $DEV is parked: 1 folios are pinned" ||
 		fail "the log does not say that it is parked"
 }
@@ -115,6 +126,29 @@ file_4K_careful() { pinned_file revoke=careful rw; }
 file_4K_ignoring() { pinned_file revoke=ignore rw; }
 file_2M_careful() { pinned_file revoke=careful rwh; }
 file_2M_ignoring() { pinned_file revoke=ignore rwh; }
+
+# The administrator can tell which file the memory was part of
+file_that_is_named() {
+	local ino
+
+	pin_seconds 1
+	famfs_mount revoke=ignore
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 1
+	ino=$(stat -c %i "$MNT/f")
+	pin_page "$MNT/f" rw
+	trace_start pgmap/pgmap_pin
+	unbind_and_park
+	is "*$DEV pinned 1 for * s, inode $ino on daxtest" cat $PARKED
+	is 1 times pgmap_pin
+	grep -q "pgmap_pin: .* of $DEV: .*, page 0x0 of inode $ino on daxtest" \
+		$TRACE/trace || fail "the event does not say which file"
+	umount "$MNT"
+	# also when the file is gone
+	is "*, inode $ino on daxtest" cat $PARKED
+	unpin
+	works_again
+}
 
 # Somebody waited for the pin before the device went
 file_being_truncated() {
@@ -388,6 +422,7 @@ run_tests \
 	file_4K_ignoring \
 	file_2M_careful \
 	file_2M_ignoring \
+	file_that_is_named \
 	file_being_truncated \
 	short_pin \
 	fault_that_is_not_served \

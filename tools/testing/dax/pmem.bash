@@ -59,6 +59,56 @@ fs_on_pmem() {
 	umount "$MNT"
 }
 
+SECTORS=$((400 * 2048))
+
+# no_disk: that map_disk has made, whoever has it still
+no_disk() {
+	local pid name
+
+	for pid in "$T"/*.pid; do
+		[ ! -e "$pid" ] || kill -KILL "$(<"$pid")" 2>/dev/null || :
+	done
+	unmount_all
+	for name in daxtest daxtest-{rt,0,1}; do
+		[ ! -e "/dev/mapper/$name" ] ||
+			dmsetup remove --retry "$name"
+	done
+}
+
+# map_disk linear|stripe: $MAPPED, of persistent memory, and $RT beside it for
+# the first: in pieces that are not where they seem to be. The stripes are on
+# two disks: if all are on one, the device mapper of Linux 7.3, with dax and
+# without, sends writes that ask for a flush to the sector of that number on the
+# disk, as if there were no stripes. The log of a filesystem is lost in this way.
+map_disk() {
+	local half
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	modprobe -q dm-mod || skip "no device mapper"
+	trap no_disk EXIT
+	MAPPED=/dev/mapper/daxtest
+	# shellcheck disable=SC2034
+	RT=/dev/mapper/daxtest-rt
+	case $1 in
+	linear)
+		dmsetup create daxtest <<-END
+		0 $((SECTORS / 2)) linear /dev/$PMEM $((SECTORS / 2))
+		$((SECTORS / 2)) $((SECTORS / 2)) linear /dev/$PMEM 0
+		END
+		dmsetup create daxtest-rt --table \
+			"0 $SECTORS linear /dev/$PMEM $SECTORS"
+		;;
+	stripe)
+		for half in 0 1; do
+			dmsetup create daxtest-$half --table \
+				"0 $SECTORS linear /dev/$PMEM $((half * SECTORS))"
+		done
+		dmsetup create daxtest --table \
+			"0 $SECTORS striped 2 1024 $MAPPED-0 0 $MAPPED-1 0"
+		;;
+	esac
+}
+
 # in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
 # that shares nothing and shows what is to come of it
 in_both() {

@@ -213,6 +213,44 @@ copy_that_cannot_be_made() {
 	"$DT" mcheck "$MNT/f" 1 2M 2M
 }
 
+# The filesystem cannot make copies a part of the file that was to get them: the
+# file stays as it is, and those who write are told
+copy_that_does_not_get_into_the_file() {
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	holds h g 1M r
+	instead xfs_reflink_end_cow result=-5
+	trap 'rmmod daxtest_instead' EXIT
+	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rw
+	is 'BUS_* offset 0x200000 *' "$DT" touch "$MNT/g" 2M rwh
+	is 'BUS_* offset 0x101000 *' "$DT" touch "$MNT/g" $((M + K4)) rws
+	is EIO "$DT" try pwrite "$MNT/g" 4M 8192
+	is EIO "$DT" try pwrite "$MNT/g" $((4 * M + 100)) 8
+	is EIO "$DT" fallocate zero "$MNT/g" $((6 * M + 1024)) 1024
+	is '*Input/output error*' xfs_io -c 'funshare 8m 64k' "$MNT/g"
+	rmmod daxtest_instead
+	trap - EXIT
+	told h r
+	same_in_both f g
+	in_both mfill g 2 1M 2M
+	in_both fill g 3 4M 64K
+	same_in_both f g
+
+	# what is in the file already is counted
+	instead xfs_reflink_end_cow result=-5 after=1
+	trap 'rmmod daxtest_instead' EXIT
+	is 65536 "$DT" try pwrite "$MNT/g" 4M 131072
+	is EIO "$DT" try pwrite "$MNT/g" $((4 * M + 65536)) 4096
+	rmmod daxtest_instead
+	trap - EXIT
+	is 65536 "$DT" try pwrite "$T/g" 4M 65536
+	same_in_both f g
+	told h r
+	stop h
+	again
+	same_in_both f g
+}
+
 # A page that is written as a whole need not be readable
 bad_page_is_overwritten() {
 	two_files
@@ -272,6 +310,88 @@ page_is_bad_when_read() {
 	is EIO "$DT" try pwrite "$MNT/g" $((3 * M + 5)) 100
 	trap - EXIT
 	rmmod daxtest_badread
+}
+
+no_linear() {
+	kill -KILL "$(<"$T/h.pid")" "$(<"$T/i.pid")" 2>/dev/null || :
+	unmount_all
+	dmsetup remove --retry daxtest 2>/dev/null || :
+}
+
+# The pmem does not know the filesystem on a mapped disk
+bad_page_below_a_mapped_disk() {
+	local disk=/dev/mapper/daxtest pfn who
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	modprobe -qa dm-mod xfs hwpoison-inject ||
+		skip "no device mapper, xfs or hwpoison-inject"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	trap no_linear EXIT
+	dmsetup create daxtest --table "0 $((400 * 2048)) linear /dev/$PMEM 0"
+	mkfs.xfs -q -f -m reflink=1,rmapbt=0 $disk
+	mount -t xfs -o dax $disk "$MNT"
+	fallocate -l 4M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	cp --reflink=always "$MNT/f" "$MNT/g"
+	sync
+	pfn=$(pfn_of f 256)
+	holds h f 1M r
+	holds i g 1M r
+	holds j g $((M + K4)) r
+	# the driver knows first, as it would from a machine check
+	store "/sys/block/$PMEM/badblocks" "$(($(block_of f 256) * 8)) 8"
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn "$pfn"
+	tell h r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	tell i r
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	told j r
+	is EIO "$DT" try pread "$MNT/g" 1M 4096
+	for who in h i j; do
+		stop $who
+	done
+	# good again, when the only file that has it overwrites it
+	rm "$MNT/g"
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' cat "/sys/block/$PMEM/badblocks"
+}
+
+# A page that files share, without rmapbt, is taken from each of them, also while
+# somebody waits for s_umount behind somebody who does not let go of it
+shared_page_fails_beside_a_sync() {
+	local pfn calls=/sys/module/daxtest_instead/parameters/calls
+
+	command -v fsfreeze >/dev/null || skip "no fsfreeze"
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	two_files -m rmapbt=0
+	holds h f 1M re
+	holds i g 1M re
+	holds j g $((M + K4)) re
+	pfn=$(pfn_of f 256)
+	instead xfs_fs_sync_fs wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	sync -f "$MNT" &
+	echo $! >"$T/sync.pid"
+	retry is 1 cat "$calls"
+	fsfreeze -f "$MNT" &
+	echo $! >"$T/freeze.pid"
+	sleep 1
+	in_time store /sys/kernel/debug/hwpoison/corrupt-pfn "$pfn"
+	! gone "$(<"$T/freeze.pid")" || fail "the freeze did not wait"
+	tell h b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	tell i b
+	is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	told j r
+	trap - EXIT
+	rmmod daxtest_instead
+	wait "$(<"$T/sync.pid")" "$(<"$T/freeze.pid")" || :
+	fsfreeze -u "$MNT"
+	stop h
+	stop i
+	stop j
 }
 
 # stale_blocks FILE: has blocks, of which none is written and all hold 0xff
@@ -515,8 +635,11 @@ run_tests \
 	pages_of_two_sizes \
 	faults_of_two_sizes \
 	copy_that_cannot_be_made \
+	copy_that_does_not_get_into_the_file \
 	bad_page_is_overwritten \
 	page_is_bad_when_read \
+	bad_page_below_a_mapped_disk \
+	shared_page_fails_beside_a_sync \
 	copies_are_written_back \
 	what_is_the_same \
 	write_that_ends_in_a_page \

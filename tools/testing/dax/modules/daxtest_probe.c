@@ -327,6 +327,8 @@ static void dtp_check_page(struct daxtest_probe *p, const struct page *page)
 	}
 	if (page_pgmap(page)->type != MEMORY_DEVICE_FS_DAX)
 		p->out[DAXTEST_PG_NOT_FSDAX]++;
+	if (!PageTail(page) && folio->mapping)
+		p->out[DAXTEST_PG_IN_FILE]++;
 	/* the other words of a tail page belong to the folio */
 	if (PageCompound(page))
 		p->out[DAXTEST_PG_LARGE]++;
