@@ -8,7 +8,7 @@
 # usage: scripts/check.sh [CHECK]...	(default: all)
 #
 #   CHECK	shell complaints models series refresh files checkpatch doc htmldocs sparse
-#		cocci nvdimm steps configs boots
+#		cocci nvdimm steps configs machines boots
 #
 # "boots" builds a kernel from each commit that changes drivers/dax/fsdev.c, boots
 # it, and puts a device through the modes, with a mount and data in famfs mode
@@ -18,7 +18,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-checks="shell complaints models series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs boots"
+checks="shell complaints models series refresh files checkpatch doc htmldocs sparse cocci nvdimm steps configs machines boots"
 for c; do
 	case " $checks " in
 	*" $c "*) ;;
@@ -364,6 +364,15 @@ concerned() {
 		s,\.c$,.o,p' | sort -u
 }
 
+# undefined OBJ: the dax functions that objects want and none of them has
+undefined() {
+	(cd "$1" && find arch block drivers fs mm -name '*.o' -exec "${NM:-nm}" -A {} + 2>/dev/null) | awk '
+	$NF !~ /dax/ || $NF ~ /cxl/ { next }
+	$(NF - 1) == "U" { wanted[$NF] = $1; next }
+	{ have[$NF] }
+	END { for (s in wanted) if (!(s in have)) print s " is not defined, wanted by " wanted[s] }'
+}
+
 # After each patch, what the series concerns compiles without a warning, and no
 # object wants a dax function that is not there (yet, or any more).
 check_steps() {
@@ -384,11 +393,7 @@ check_steps() {
 		compile "$tree" "$obj" "$log.all" W=1 "${targets[@]}" || { echo "with ${p##*/}"; return 1; }
 		grep -E 'warning:|error:' "$log.all" >"$log.ours" || :
 		[ "$p" != base ] || cp "$log.ours" "$log.base"
-		missing=$(cd "$obj" && find arch block drivers fs mm -name '*.o' -exec nm -A {} + 2>/dev/null | awk '
-			$NF !~ /dax/ || $NF ~ /cxl/ { next }
-			$(NF - 1) == "U" { wanted[$NF] = $1; next }
-			{ have[$NF] }
-			END { for (s in wanted) if (!(s in have)) print s " is not defined, wanted by " wanted[s] }')
+		missing=$(undefined "$obj")
 		[ -z "$missing" ] || echo "$missing"
 		news "$log.base" "$log.ours" && [ -z "$missing" ] || { echo "with ${p##*/}"; rc=1; }
 	done
@@ -409,6 +414,113 @@ check_configs() {
 		compile "$WORK_TREE" "$obj" "$logs/configs.all" vmlinux modules || { echo "with $c"; rc=1; continue; }
 		if grep -E 'warning:|WARNING:' "$logs/configs.all"; then echo "with $c"; rc=1; fi
 	done
+	return $rc
+}
+
+# The machines that dax is for, and one that has no such memory: architecture,
+# prefix of the tools, configuration to begin with, and options.
+machines() {
+	cat <<-'END'
+	arm64	aarch64-linux-gnu-	defconfig	ARM64_4K_PAGES=y
+	arm64	aarch64-linux-gnu-	defconfig	ARM64_64K_PAGES=y
+	riscv	riscv64-linux-gnu-	defconfig	64BIT=y
+	powerpc	powerpc64le-linux-gnu-	ppc64le_defconfig	PPC_RADIX_MMU=y
+	s390	s390x-linux-gnu-	defconfig	DCSSBLK=m
+	i386	i686-linux-gnu-	i386_defconfig	HIGHMEM4G=y
+	END
+}
+
+# configured CONFIG: what the series changes, as targets of make, as far as it is
+# configured: make builds an object by name whether it is or not
+configured() {
+	local f option
+	while read -r f; do
+		case $f in
+		drivers/dax/tests/*) ;;
+		drivers/acpi/nfit/*|drivers/cxl/*/*|drivers/dax/*|drivers/nvdimm/*) echo "${f%/*}/" ;;
+		esac
+		case $f in
+		arch/x86/*)				option=X86_MCE ;;
+		block/badblocks.c)			option=BLOCK ;;
+		drivers/base/memory.c|mm/memory_hotplug.c) option=MEMORY_HOTPLUG ;;
+		drivers/md/dm.c)			option=BLK_DEV_DM ;;
+		drivers/md/dm-log-writes.c)		option=DM_LOG_WRITES ;;
+		drivers/s390/*)				option=DCSSBLK ;;
+		fs/dax.c)				option=FS_DAX ;;
+		fs/fuse/*)				option=VIRTIO_FS ;;
+		fs/xfs/*)				option=XFS_FS ;;
+		mm/memory-failure.c|mm/mf_device.c)	option=MEMORY_FAILURE ;;
+		mm/memremap.c|mm/pgmap_use.c)		option=ZONE_DEVICE ;;
+		fs/*|mm/*)				option=MMU ;;
+		*)					continue ;;
+		esac
+		if [ -e "$f" ] && grep -q "^CONFIG_$option=" "$1"; then echo "${f%.c}.o"; fi
+	done < <(changed AM '*.c') | sort -u
+}
+
+# for_machine TREE OBJ LOG ARCH PREFIX COMPILER DEFCONFIG OPTION=VALUE...: compiles
+# what the series changes; prints what is wrong, and leaves warnings in LOG
+for_machine() {
+	local tree=$1 obj=$2 log=$3 arch=$4 prefix=$5 compiler=$6 begin=$7 targets vars
+	shift 7
+	vars=(ARCH="$arch")
+	case $compiler in
+	gcc) vars+=(CROSS_COMPILE="$prefix" CC="ccache ${prefix}gcc") ;;
+	clang) vars+=(LLVM=-19 CC="ccache clang-19") ;;
+	esac
+	mkdir -p "$obj"
+	printf 'CONFIG_%s\n' "$@" >"$SCRATCH/machine.config"
+	(
+		cd "$tree"
+		[ -f "$obj/.config.begin" ] || {
+			make O="$obj" "${vars[@]}" "$begin" && cp "$obj/.config" "$obj/.config.begin"
+		}
+		./scripts/kconfig/merge_config.sh -m -Q -O "$obj" "$obj/.config.begin" "$TOP/vm/config/machines.config" \
+			"$SCRATCH/machine.config" && make O="$obj" "${vars[@]}" olddefconfig
+	) >"$obj.log" 2>&1 || { tail -n 20 "$obj.log"; return 1; }
+	mapfile -t targets < <(cd "$tree" && configured "$obj/.config")
+	nice -n 5 make -C "$tree" O="$obj" "${vars[@]}" -j"$JOBS" modules_prepare >"$log.prepare" 2>&1 &&
+	nice -n 5 make -C "$tree" O="$obj" "${vars[@]}" -k -j"$JOBS" W=1 "${targets[@]}" >"$log.all" 2>&1 || :
+	grep -E 'warning:|error:|undefined' "$log.prepare" "$log.all" | cut -d: -f2- >"$log" || :
+	if ! grep -qE '^  (CC|AR) ' "$log.all"; then
+		tail -n 5 "$log.prepare" "$log.all"
+		return 1
+	fi
+}
+
+# Cross-built for each of them by gcc and clang, with each of the options on, off
+# and as a module where there is such a thing.
+check_machines() {
+	local arch prefix begin always compiler options more o rc=0 name obj log missing
+	"$TOP/scripts/deps.sh" machines
+	"$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0 || return 1
+	while read -r -u 4 arch prefix begin always; do
+		# shellcheck disable=SC2053
+		[[ $arch == ${MACHINES:-*} ]] || continue
+		for compiler in gcc clang; do
+			name=$arch-${always%=*}-$compiler
+			obj=$CACHE/trees/work/check/machine log=$logs/machines-$name
+			rm -rf "$obj" "$obj-base"
+			for options in "" "DAX=y DEV_DAX=y DEV_DAX_KMEM=y" FS_DAX=n "FS_DAX=n DEV_DAX=n" \
+				DEV_DAX=n DEV_DAX_KMEM=n BLOCK=n MEMORY_FAILURE=n; do
+				read -ra more <<<"$always $options"
+				for_machine "$WORK_TREE" "$obj" "$log" "$arch" "$prefix" "$compiler" "$begin" \
+					"${more[@]}" || { echo "for $name with $options"; rc=1; continue; }
+				# what kconfig made of it is said, and need not be what was asked for
+				say "  $name${options:+ with $options}: $(cd "$obj" && find block drivers fs mm -name '*.o' |
+					wc -l) objects,$(for o in DAX FS_DAX DEV_DAX DEV_DAX_KMEM BLOCK MEMORY_FAILURE; do
+						sed -n "s/^CONFIG_\($o=.*\)/ \1/p" "$obj/.config"
+					done | tr -d '\n')"
+				missing=$(NM=${prefix}nm undefined "$obj")
+				[ -z "$missing" ] || { echo "$missing"; echo "for $name with $options"; rc=1; }
+				[ -s "$log" ] || continue
+				: >"$log-base"
+				for_machine "$BASE_TREE" "$obj-base" "$log-base" "$arch" "$prefix" "$compiler" "$begin" \
+					"${more[@]}" >/dev/null || :
+				news "$log-base" "$log" || { echo "for $name with $options"; rc=1; }
+			done
+		done
+	done 4< <(machines)
 	return $rc
 }
 

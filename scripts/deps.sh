@@ -3,7 +3,7 @@
 # Installs the Debian packages that building and testing need, those that are
 # missing only.
 #
-# usage: scripts/deps.sh [build|guest|check|coverage]...	(default: build guest)
+# usage: scripts/deps.sh [build|guest|check|coverage|machines]...	(default: build guest)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -25,8 +25,12 @@ packages() {
 	coverage)
 		echo "lcov"
 		;;
+	machines)
+		echo "gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
+		echo "gcc-i686-linux-gnu clang-19 lld-19=ld.lld-19 llvm-19=llvm-nm-19"
+		;;
 	*)
-		die "no such set of packages: $1" "usage: $0 [build|guest|check|coverage]..."
+		die "no such set of packages: $1" "usage: $0 [build|guest|check|coverage|machines]..."
 		;;
 	esac
 }
