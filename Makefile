@@ -11,6 +11,7 @@ help:
 	@echo 'make test-all           those, and the ones that take long (XFSTESTS=dir: and that'
 	@echo '                        build of xfstests, beside the base; XFSTESTS_ARGS="-g quick")'
 	@echo 'make soak               the stress tests, for long (MINUTES=30)'
+	@echo 'make fuzz               random programs, guided by what code they reach (MINUTES=60)'
 	@echo 'make bench              cost of bind, lookup, I/O and faults, beside mainline'
 	@echo 'make prove              what mainline fails at and the series does not (README=y writes it down)'
 	@echo 'make check              checkpatch, sparse and the like; each patch compiles'
@@ -38,6 +39,9 @@ test-all: test
 
 soak:
 	@vm/soak.sh $(MINUTES)
+
+fuzz:
+	@vm/fuzz.sh $(MINUTES)
 
 bench:
 	@vm/bench.sh
@@ -75,4 +79,4 @@ update:
 clean:
 	@scripts/clean.sh
 
-.PHONY: help demo test test-all soak bench prove coverage mutate check tree series refresh shell update clean
+.PHONY: help demo test test-all soak fuzz bench prove coverage mutate check tree series refresh shell update clean

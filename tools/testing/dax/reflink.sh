@@ -352,8 +352,11 @@ bad_page_below_a_mapped_disk() {
 	for who in h i j; do
 		stop $who
 	done
-	# good again, when the only file that has it overwrites it
+	# Good again, when the only file that has it overwrites it. A removed file
+	# has its blocks for a while, but not over an unmount.
 	rm "$MNT/g"
+	umount "$MNT"
+	mount -t xfs -o dax $disk "$MNT"
 	"$DT" fill "$MNT/f" 2 1M 4K
 	is '' cat "/sys/block/$PMEM/badblocks"
 }

@@ -1,0 +1,15 @@
+KCOV_INSTRUMENT_bus.o=y
+KCOV_INSTRUMENT_badblocks.o=y
+KCOV_INSTRUMENT_claim.o=y
+KCOV_INSTRUMENT_dax.o=y
+KCOV_INSTRUMENT_device.o=y
+KCOV_INSTRUMENT_fsdev.o=y
+KCOV_INSTRUMENT_hmem.o=y
+KCOV_INSTRUMENT_kmem.o=y
+KCOV_INSTRUMENT_memory-failure.o=y
+KCOV_INSTRUMENT_memremap.o=y
+KCOV_INSTRUMENT_mf_device.o=y
+KCOV_INSTRUMENT_pgmap_use.o=y
+KCOV_INSTRUMENT_pmem.o=y
+KCOV_INSTRUMENT_poison.o=y
+KCOV_INSTRUMENT_super.o=y
