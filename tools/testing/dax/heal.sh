@@ -486,8 +486,9 @@ found_by_a_scrub_in_system_ram() {
 	read -r start end <<<"$(ranges "$DEV")"
 	block=$((0x$(</sys/devices/system/memory/block_size_bytes)))
 	mode "$DEV" system-ram
-	for ((pfn = (start / block + 1) * (block / 4096); ; pfn++)); do
-		[ $pfn -lt $((end / 4096)) ] || skip "all of the memory is in use"
+	# the end of the memory is the last that a process gets, this one for example
+	for ((pfn = (end + 1) / block * (block / 4096) - 1; ; pfn--)); do
+		[ $pfn -ge $((start / 4096)) ] || skip "all of the memory is in use"
 		! kpageflag $pfn 10 || break		# in the buddy allocator
 	done
 	sector=$((pfn * 8 - start / 512))
