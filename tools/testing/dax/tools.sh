@@ -10,8 +10,9 @@
 . "$(dirname "$0")/pmem.bash"
 
 LIMIT=${1:-${TOOLS_SECONDS:-60}}
-[ "${TEST_TIMEOUT:-300}" -gt $((LIMIT + 200)) ] ||
-	TEST_TIMEOUT=$((LIMIT + 200))
+# what has begun ends after that, which takes many minutes under KASAN
+[ "${TEST_TIMEOUT:-300}" -gt $((2 * LIMIT + 300)) ] ||
+	TEST_TIMEOUT=$((2 * LIMIT + 300))
 
 # again NAME COMMAND...: in the background until the time is over; how often
 # that went well is in $T/NAME
