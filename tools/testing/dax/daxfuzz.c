@@ -46,7 +46,7 @@
 #define KCOV_TRACE_PC	0
 #define COVER		(128UL << 10)	/* words that the kernel may write for a call */
 
-#define EDGES		(1U << 18)
+#define EDGES		0x40000
 #define MAX_CORPUS	4096
 #define CALL_SECONDS	3
 #define PROG_SECONDS	6
