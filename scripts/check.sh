@@ -479,9 +479,11 @@ for_machine() {
 			"$SCRATCH/machine.config" && make O="$obj" "${vars[@]}" olddefconfig
 	) >"$obj.log" 2>&1 || { tail -n 20 "$obj.log"; return 1; }
 	mapfile -t targets < <(cd "$tree" && configured "$obj/.config")
+	# nothing of the configuration before must be taken for this one's
+	: >"$log.all"
 	nice -n 5 make -C "$tree" O="$obj" "${vars[@]}" -j"$JOBS" modules_prepare >"$log.prepare" 2>&1 &&
 	nice -n 5 make -C "$tree" O="$obj" "${vars[@]}" -k -j"$JOBS" W=1 "${targets[@]}" >"$log.all" 2>&1 || :
-	grep -E 'warning:|error:|undefined' "$log.prepare" "$log.all" | cut -d: -f2- >"$log" || :
+	grep -E 'warning:|error:|undefined|No rule to make' "$log.prepare" "$log.all" | cut -d: -f2- >"$log" || :
 	if ! grep -qE '^  (CC|AR) ' "$log.all"; then
 		tail -n 5 "$log.prepare" "$log.all"
 		return 1
