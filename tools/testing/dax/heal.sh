@@ -113,8 +113,7 @@ bind_takes_bad_pages_out_of_the_direct_map() {
 	local pfn mode
 
 	healthy_file
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
+	pfn=$(device_pfn 256)
 	umount "$MNT"
 	inject $M1
 	# shellcheck disable=SC2016
@@ -160,8 +159,7 @@ heal_that_fails() {
 	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
 	healthy_file
 	start h "$DT" hold "$MNT/f" 1M r
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
+	pfn=$(device_pfn 256)
 	is OK tell_badblocks '2048 8'
 	# shellcheck disable=SC2016
 	trace_start 'out set_mce_nospec pfn=$arg1'
@@ -381,8 +379,7 @@ recovery_ends_before_a_bad_page() {
 
 	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
 	healthy_file
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
+	pfn=$(device_pfn 256)
 	is OK tell_badblocks '2048 16'
 	modprobe daxtest_badread pfn=$((pfn + 1))
 	trap 'rmmod daxtest_badread' EXIT

@@ -183,21 +183,11 @@ xfs_shared() {
 	umount "$MNT"
 }
 
-# shared_on linear|stripe: pages that files share, on a mapped disk that does not
-# go
-shared_on() {
-	modprobe -q xfs || skip "no xfs"
-	namespace fsdax
-	retry test -e "/dev/$PMEM"
+# shared_and_lost linear|stripe: pages that files share, on a mapped disk that does
+# not go
+shared_and_lost() {
+	shared_on "$1"
 	DISK=$(readlink -f "/sys/block/$PMEM/device")
-	map_disk "$1"
-	mkfs.xfs -q -f -m reflink=1,rmapbt=0 $MAPPED
-	mount -t xfs -o dax $MAPPED "$MNT"
-	fallocate -l 64M "$MNT/f"
-	"$DT" isdax "$MNT/f"
-	"$DT" fill "$MNT/f" 1
-	cp --reflink=always "$MNT/f" "$MNT/g"
-	sync
 	pin_seconds 1
 	start r "$DT" hold "$MNT/f" 1M r
 	start rg "$DT" hold "$MNT/g" 1M r
@@ -211,8 +201,8 @@ shared_on() {
 	umount "$MNT"
 }
 
-xfs_shared_on_linear() { shared_on linear; }
-xfs_shared_on_stripes() { shared_on stripe; }
+xfs_shared_on_linear() { shared_and_lost linear; }
+xfs_shared_on_stripes() { shared_and_lost stripe; }
 
 # quota_that_waits get|set RESULT: the umount has the lock, or waits for it
 quota_that_waits() {

@@ -109,6 +109,22 @@ map_disk() {
 	esac
 }
 
+# shared_on linear|stripe: xfs without rmapbt on a mapped disk, mounted, with the
+# files f and g of 64 MiB, which share all of it
+shared_on() {
+	modprobe -q xfs || skip "no xfs"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	map_disk "$1"
+	mkfs.xfs -q -f -m reflink=1,rmapbt=0 $MAPPED
+	mount -t xfs -o dax $MAPPED "$MNT"
+	fallocate -l 64M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	cp --reflink=always "$MNT/f" "$MNT/g"
+	sync
+}
+
 # in_both COMMAND NAME [ARGUMENT]...: on a file of the filesystem, and on one
 # that shares nothing and shows what is to come of it
 in_both() {

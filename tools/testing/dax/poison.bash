@@ -24,6 +24,13 @@ inject() {
 	fail "no page at $1"
 }
 
+# device_pfn PAGE: of this page of the device
+device_pfn() {
+	local answer
+	answer=$(probe access "$DEVT" "$1" 1)
+	echo "${answer##*pfn }"
+}
+
 heal_all() {
 	local sector count
 

@@ -235,8 +235,7 @@ found_by_a_look() {
 
 	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
 	healthy_file
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
+	pfn=$(device_pfn 256)
 	umount "$MNT"
 	modprobe daxtest_badread pfn="$pfn"
 	trap 'rmmod daxtest_badread' EXIT
@@ -709,8 +708,7 @@ machine_check() {
 	can_check_machine
 	healthy_file
 	start early "$DT" hold "$MNT/f" 1M rwe	# which makes it dirty
-	pfn=$(probe access "$DEVT" 256 1)
-	pfn=${pfn##*pfn }
+	pfn=$(device_pfn 256)
 	# shellcheck disable=SC2016
 	trace_machine_checks \
 		'touch dax_poison_touch page=+0($arg3):string' \

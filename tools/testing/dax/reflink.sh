@@ -267,10 +267,13 @@ bad_page_is_overwritten() {
 }
 
 # pfn_of FILE PAGE
-pfn_of() {
+pfn_of() { pfn_of_block "$(block_of "$1" "$2")"; }
+
+# pfn_of_block BLOCK: of the pmem
+pfn_of_block() {
 	local disk
 	disk=$(readlink -f "/sys/block/$PMEM/device")
-	echo $(($(<"$disk/resource") / 4096 + $(block_of "$1" "$2")))
+	echo $(($(<"$disk/resource") / 4096 + $1))
 }
 
 # Nobody has noticed that a page is bad until the kernel reads it
@@ -312,37 +315,21 @@ page_is_bad_when_read() {
 	rmmod daxtest_badread
 }
 
-no_linear() {
-	kill -KILL "$(<"$T/h.pid")" "$(<"$T/i.pid")" 2>/dev/null || :
-	unmount_all
-	dmsetup remove --retry daxtest 2>/dev/null || :
-}
-
 # The pmem does not know the filesystem on a mapped disk
 bad_page_below_a_mapped_disk() {
-	local disk=/dev/mapper/daxtest pfn who
+	local block who
 
-	command -v dmsetup >/dev/null || skip "no dmsetup"
-	modprobe -qa dm-mod xfs hwpoison-inject ||
-		skip "no device mapper, xfs or hwpoison-inject"
-	namespace fsdax
-	retry test -e "/dev/$PMEM"
-	trap no_linear EXIT
-	dmsetup create daxtest --table "0 $((400 * 2048)) linear /dev/$PMEM 0"
-	mkfs.xfs -q -f -m reflink=1,rmapbt=0 $disk
-	mount -t xfs -o dax $disk "$MNT"
-	fallocate -l 4M "$MNT/f"
-	"$DT" isdax "$MNT/f"
-	"$DT" fill "$MNT/f" 1
-	cp --reflink=always "$MNT/f" "$MNT/g"
-	sync
-	pfn=$(pfn_of f 256)
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	shared_on linear
+	# the halves of the disk are the other way round on the pmem
+	block=$((($(block_of f 256) + SECTORS / 16) % (SECTORS / 8)))
 	holds h f 1M r
 	holds i g 1M r
 	holds j g $((M + K4)) r
 	# the driver knows first, as it would from a machine check
-	store "/sys/block/$PMEM/badblocks" "$(($(block_of f 256) * 8)) 8"
-	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn "$pfn"
+	store "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn \
+		"$(pfn_of_block $block)"
 	tell h r
 	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
 	tell i r
@@ -356,7 +343,7 @@ bad_page_below_a_mapped_disk() {
 	# has its blocks for a while, but not over an unmount.
 	rm "$MNT/g"
 	umount "$MNT"
-	mount -t xfs -o dax $disk "$MNT"
+	mount -t xfs -o dax $MAPPED "$MNT"
 	"$DT" fill "$MNT/f" 2 1M 4K
 	is '' cat "/sys/block/$PMEM/badblocks"
 }
