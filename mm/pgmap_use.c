@@ -159,7 +159,6 @@ void pgmap_use_folio(struct folio *folio)
 	if (atomic_inc_return(pgmap_folio_chunk(folio)) == 1)
 		atomic_long_inc(&use->nr_used);
 }
-EXPORT_SYMBOL_GPL(pgmap_use_folio);
 
 static void pgmap_put_use(struct pgmap_use *use)
 {
@@ -181,7 +180,6 @@ void pgmap_unuse_folio(struct folio *folio)
 	if (atomic_dec_and_test(pgmap_folio_chunk(folio)))
 		pgmap_put_use(use);
 }
-EXPORT_SYMBOL_GPL(pgmap_unuse_folio);
 
 /**
  * pgmap_folio_alone() - does the caller use a folio of device memory alone?

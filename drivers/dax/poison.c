@@ -470,11 +470,13 @@ static int dax_poison_take_page(struct device *dev, void *data)
 
 /*
  * A page that has become System RAM is taken out of use as after a machine
- * check, unless that has happened already.
+ * check. The memory may go offline meanwhile, so the struct page is left to
+ * memory_failure(). A page that has failed by itself is not among those found,
+ * see dax_poison_watch_page().
  */
 static void dax_poison_take_ram(unsigned long pfn)
 {
-	if (!PageHWPoison(pfn_to_page(pfn)) && !memory_failure(pfn, MF_RECORDED))
+	if (!memory_failure(pfn, MF_RECORDED))
 		memory_failure_hide(pfn);
 }
 
@@ -1255,10 +1257,13 @@ static int dax_poison_watch(struct notifier_block *nb, unsigned long action,
 static int dax_poison_watch_page(struct notifier_block *nb, unsigned long pfn,
 				 void *arg)
 {
+	struct dev_dax *dev_dax = container_of(nb, struct dev_dax,
+					       ram_poison_nb);
 	u64 offset;
 
-	dax_poison_add(container_of(nb, struct dev_dax, ram_poison_nb), pfn, 1,
-		       &offset);
+	/* the page is taken out of use just now: not once more, if it was found */
+	if (!dax_poison_add(dev_dax, pfn, 1, &offset))
+		xa_erase(&dev_dax->region->bb_found, pfn);
 	return NOTIFY_OK;
 }
 

@@ -1376,6 +1376,26 @@ static void error_of_system_ram_is_recorded_when_it_happens(struct kunit *test)
 	poison_expect(test, 3, 1, 1, false);
 }
 
+/* After a machine check in System RAM nobody takes the page away once more. */
+static void page_that_fails_by_itself_is_not_found(struct kunit *test)
+{
+	struct page *pages = poison_good_pages(test, 0);
+	struct dev_dax *dev_dax = test->priv;
+	struct notifier_block *nb = &dev_dax->ram_poison_nb;
+	unsigned long pfn = page_to_pfn(pages);
+
+	poison_init_dev(test);
+	KUNIT_ASSERT_EQ(test, devm_dax_poison_watch_ram(dev_dax), 0);
+	poison_report(test, pages + 1);
+	poison_report(test, pages + 2);
+	nb->notifier_call(nb, pfn + 2, NULL);
+	KUNIT_EXPECT_TRUE(test, poison_found(test, pfn + 1));
+	KUNIT_EXPECT_FALSE(test, poison_found(test, pfn + 2));
+	/* nor is it when the medium reports it afterwards */
+	poison_report(test, pages + 2);
+	KUNIT_EXPECT_FALSE(test, poison_found(test, pfn + 2));
+}
+
 static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(new_device_is_good),
 	KUNIT_CASE(span_ends_before_a_bad_page),
@@ -1433,6 +1453,7 @@ static struct kunit_case poison_cases[] = {
 	KUNIT_CASE(bind_lets_heals_be_tried_again),
 	KUNIT_CASE(huge_device_has_the_errors_it_has),
 	KUNIT_CASE(error_of_system_ram_is_recorded_when_it_happens),
+	KUNIT_CASE(page_that_fails_by_itself_is_not_found),
 	KUNIT_CASE(bad_page_is_flagged_before_it_goes_online),
 	KUNIT_CASE(error_of_system_ram_is_recorded_when_that_ends),
 	{ }

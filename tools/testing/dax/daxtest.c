@@ -87,7 +87,7 @@ static const struct command commands[] = {
 	  "COUNT DEVICE DIR OPTIONS DEVICE DIR OPTIONS" },
 	{ "cut",        1, 1, cmd_cut,        "PATH" },
 	{ "try",        2, 5, cmd_try,
-	  "open|read|write|mmap|fsync PATH|- | truncate PATH SIZE |\n"
+	  "open|read|write|mmap|fsync PATH|- | truncate PATH SIZE | own PATH OFFSET |\n"
 	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 4, cmd_failnth,    "N PATH STRING|mount [DIR]" },

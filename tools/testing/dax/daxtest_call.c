@@ -46,11 +46,29 @@ static int try_mount(int argc, char **argv)
 	return mount(argv[2], argv[3], "daxtest", flags, opt);
 }
 
+/*
+ * Writes a page from a mapping of itself, and then by write(2); sets @stale if the
+ * mapping does not show the latter.
+ */
+static int write_own_page(int fd, uint64_t off, char *page, bool *stale)
+{
+	char *p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, off);
+
+	if (p == MAP_FAILED || pwrite(fd, p, PAGE, off) < 0)
+		return -1;
+	memset(page, 'x', PAGE);
+	if (pwrite(fd, page, PAGE, off) < 0)
+		return -1;
+	*stale = memcmp(p, page, PAGE);
+	return 0;
+}
+
 int cmd_try(int argc, char **argv)
 {
 	static char page[4096];
 	const char *what = argv[1];
 	int fd = -1, rc = -1;
+	bool stale = false;
 	void *p;
 
 	if (!strcmp(what, "mount") && argc >= 4) {
@@ -87,6 +105,12 @@ int cmd_try(int argc, char **argv)
 		rc = pread(fd, page, number(argv[4]), number(argv[3]));
 		if (rc >= 0) {
 			printf("%d\n", rc);
+			return 0;
+		}
+	} else if (!strcmp(what, "own") && argc == 4) {
+		rc = write_own_page(fd, number(argv[3]), page, &stale);
+		if (stale) {
+			printf("stale\n");
 			return 0;
 		}
 	} else if (!strcmp(what, "fsync")) {

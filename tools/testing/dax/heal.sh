@@ -528,8 +528,10 @@ error_is_known_before_it_is_told() {
 	read -r start _ <<<"$(ranges "$DEV")"
 	start early "$DT" hold "/dev/$DEV" 0 rwhe
 	trace_machine_checks 'bus nvdimm_bus_add_badrange' 'mf memory_failure'
-	scrubbed "$(printf %#x $((start / 4096)))"
-	retry is 'bus mf*' bus_and_signal
+	found_bad "$(printf %#x $((start / 4096)))"
+	retry is 1 times mf
+	is 'bus mf*' bus_and_signal
+	for_all_cpus 1
 	retry is '0 8' badblocks
 	stop early
 	trace_stop
@@ -586,9 +588,7 @@ while_no_driver_has_the_memory() {
 	mode "$DEV" none
 	read -r start _ <<<"$(ranges "$DEV")"
 	trace_machine_checks 'mf memory_failure'
-	for_all_cpus 0
-	echo hw >$MCE_INJECT/flags
-	check_machine "$(printf %#x $((start / 4096 + 256)))"
+	found_bad "$(printf %#x $((start / 4096 + 256)))"
 	retry is 1 times mf
 	for_all_cpus 1
 	trace_stop

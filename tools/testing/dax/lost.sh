@@ -142,6 +142,12 @@ ext4_pinned() { pinned ext4 -q -F -b 4096; }
 xfs_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=0; }
 xfs_rmapbt_pinned() { pinned xfs -q -f -m reflink=0,rmapbt=1; }
 
+# mkfs wants two groups, but of a test
+xfs_of_one_group_pinned() {
+	TEST_DIR=- TEST_DEV=- QA_CHECK_FS=- \
+		pinned xfs -q -f -m reflink=0,rmapbt=1 -d agcount=1
+}
+
 erofs_pinned() { pinned erofs; }
 
 # waited_for read|write FS [OPTIONS OF MKFS]: I/O to pmem whose buffer does not
@@ -203,6 +209,44 @@ shared_and_lost() {
 
 xfs_shared_on_linear() { shared_and_lost linear; }
 xfs_shared_on_stripes() { shared_and_lost stripe; }
+
+is_called() { [ "$(<"$CALLS")" -gt 0 ]; }
+
+end_of_a_search() {
+	rmmod daxtest_instead 2>/dev/null || :
+	no_disk
+}
+
+# unmount succeeds when the filesystem is gone, and not before, even if somebody
+# looks through its files just then
+unmount_waits_for_a_search() {
+	local disk
+
+	CALLS=/sys/module/daxtest_instead/parameters/calls
+	shared_on linear
+	disk=$(basename "$(readlink -f "$MAPPED")")
+	"$DT" mcheck "$MNT/f" 1
+	"$DT" mcheck "$MNT/g" 1
+	DISK=$(readlink -f "/sys/block/$PMEM/device")
+	pin_seconds 30
+	instead unmap_mapping_range wait=1
+	trap end_of_a_search EXIT
+	take_disk &
+	echo $! >"$T/take.pid"
+	retry is_called
+	umount "$MNT" &
+	echo $! >"$T/umount.pid"
+	sleep 3
+	kill -0 "$(<"$T/umount.pid")" ||
+		fail "unmount has returned before the filesystem is gone"
+	rmmod daxtest_instead
+	retry gone "$(<"$T/umount.pid")"
+	wait "$(<"$T/umount.pid")"
+	[ ! -e "/sys/fs/xfs/$disk" ] || fail "the filesystem is there still"
+	retry gone "$(<"$T/take.pid")"
+	wait "$(<"$T/take.pid")"
+	dmsetup remove daxtest
+}
 
 # quota_that_waits get|set RESULT: the umount has the lock, or waits for it
 quota_that_waits() {
@@ -292,6 +336,75 @@ xfs_frozen_and_a_sync_that_waits() {
 	retry unmounted
 }
 
+# A remount waits for a sync that does not end, and all others wait behind it
+xfs_and_a_remount_that_waits() {
+	disk xfs -q -f -m reflink=0,rmapbt=0
+	start r "$DT" hold "$MNT/f" 1M r
+	CALLS=/sys/module/daxtest_instead/parameters/calls
+	instead xfs_fs_sync_fs wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	sync -f "$MNT" &
+	echo $! >"$T/sync.pid"
+	retry is_called
+	mount -o remount,noatime "$MNT" &
+	echo $! >"$T/remount.pid"
+	sleep 3
+	mark
+	SECONDS=0
+	in_time take_disk
+	[ $SECONDS -lt 90 ] || fail "unbind took $SECONDS s"
+	log_says "$PMEM is locked after .* unmount it" ||
+		fail "the log does not say what to do"
+	new_owner mappings_are_dead r
+	rmmod daxtest_instead
+	trap - EXIT
+	wait "$(<"$T/sync.pid")" || :
+	wait "$(<"$T/remount.pid")" || :
+	stop r
+	umount "$MNT"
+	FS=xfs retry unmounted
+}
+
+no_other_device() {
+	kill -KILL "$(<"$T/p.pid")" 2>/dev/null || :
+	unmount_all
+	ndctl destroy-namespace -f "$OTHER" >/dev/null 2>&1 || :
+}
+
+# Anybody can have a page pinned of the device that stays, and the file that has
+# the page cannot be evicted
+xfs_and_a_pin_on_the_other_device() {
+	local rt
+
+	modprobe -qa virtio_pmem xfs || skip "no virtio_pmem or xfs"
+	OTHER=$(namespace_on virtio) || skip "no virtio-pmem device"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	DISK=$(readlink -f "/sys/block/$PMEM/device")
+	ndctl create-namespace -f -e "$OTHER" -m fsdax >"$T/other"
+	rt=$(jq -r '[.. | objects | .blockdev // empty][0]' "$T/other")
+	retry test -e "/dev/$rt"
+	trap no_other_device EXIT
+	mkfs.xfs -q -f -m reflink=0,rmapbt=0 -r "rtdev=/dev/$rt" \
+		-d rtinherit=1 "/dev/$PMEM"
+	mount -t xfs -o "dax,rtdev=/dev/$rt" "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	start p "$DT" pin "$MNT/f" 0 rw
+	mark
+	SECONDS=0
+	in_time take_disk
+	[ $SECONDS -lt 90 ] || fail "unbind took $SECONDS s"
+	log_says "$PMEM is locked after .* unmount it" ||
+		fail "the log does not say what to do"
+	is '' cat $PARKED
+	new_owner true
+	stop p
+	umount "$MNT"
+	FS=xfs retry unmounted
+}
+
 ext4_frozen() { frozen ext4 -q -F -b 4096; }
 xfs_frozen() { frozen xfs -q -f -m reflink=0,rmapbt=0; }
 ext4_and_a_write_that_waits() { unserved_write ext4 -q -F -b 4096; }
@@ -348,16 +461,20 @@ run_tests \
 	xfs_shared \
 	xfs_shared_on_linear \
 	xfs_shared_on_stripes \
+	unmount_waits_for_a_search \
 	xfs_and_quotas_that_wait \
 	ext4_pinned \
 	xfs_pinned \
 	xfs_rmapbt_pinned \
+	xfs_of_one_group_pinned \
 	ext4_frozen \
 	xfs_frozen \
 	xfs_frozen_and_a_sync_that_waits \
 	ext4_and_a_write_that_waits \
 	xfs_and_a_write_that_waits \
 	xfs_and_a_log_that_waits \
+	xfs_and_a_remount_that_waits \
+	xfs_and_a_pin_on_the_other_device \
 	erofs_pinned \
 	ext4_read_waits \
 	ext4_write_waits \

@@ -20,10 +20,13 @@ for_all_cpus() {
 
 # trace_machine_checks [EVENT]...: see trace_start
 trace_machine_checks() {
+	# which a kernel without the series has not
+	! grep -qw memory_failure_hide /proc/kallsyms ||
+		# shellcheck disable=SC2016
+		set -- 'done memory_failure_hide pfn=$arg1' "$@"
 	# shellcheck disable=SC2016
 	trace_start signal/signal_generate 'out set_mce_nospec pfn=$arg1' \
-		'in clear_mce_nospec pfn=$arg1' \
-		'done memory_failure_hide pfn=$arg1' "$@"
+		'in clear_mce_nospec pfn=$arg1' "$@"
 	trap 'trace_stop; for_all_cpus 1' EXIT
 }
 
@@ -43,13 +46,18 @@ check_machine() {
 	echo 1 >$MCE_INJECT/bank
 }
 
-# scrubbed PFN: a machine check says that it found this page bad by itself
-# ("action optional"). Only where injection is to one processor. Returns when
-# somebody was told, and that is after the page has left the direct map.
-scrubbed() {
+# found_bad PFN: a machine check says that it found this page bad by itself
+# ("action optional"). Only where injection is to one processor.
+found_bad() {
 	for_all_cpus 0
 	echo hw >$MCE_INJECT/flags
 	check_machine "$1"
+}
+
+# scrubbed PFN: found_bad, and returns when somebody was told, and that is after
+# the page has left the direct map.
+scrubbed() {
+	found_bad "$1"
 	retry is 'out signal*' hidden_and_told
 	is "pfn=$1" traced out
 	for_all_cpus 1

@@ -262,6 +262,26 @@ removal_of_the_region_driver() {
 	region_goes rmmod
 }
 
+# The module of the driver is not kept by what it has parked
+rmmod_of_the_driver() {
+	pin_seconds 1
+	famfs_mount revoke=ignore
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 1
+	pin_page "$MNT/f" rwh
+	SECONDS=0
+	rmmod fsdev_dax
+	[ $SECONDS -lt 30 ] || fail "it took $SECONDS s"
+	parked "$DEV"
+	in_no_file
+	umount "$MNT"
+	modprobe fsdev_dax
+	refused fsdev_dax
+	unpin
+	is 4096 tail -n 1 "$T/p.out"
+	works_again
+}
+
 # A device is deleted at once, and nobody gets its memory before the pin goes
 deletion() {
 	local other range start
@@ -429,6 +449,7 @@ run_tests \
 	fault_that_a_holder_finds \
 	removal \
 	removal_of_the_region_driver \
+	rmmod_of_the_driver \
 	deletion \
 	resize_and_the_others \
 	reference_while_it_is_parked \

@@ -68,6 +68,19 @@ healed_by_writing() {
 	check_pages "$DEV"
 }
 
+# The buffer of the write is at fault, and not the page
+written_from_no_buffer() {
+	healthy_file
+	inject $M1
+	is EFAULT "$DIR/halfbuf" "$MNT/f" $M1 4096 7 0
+	is '@(EFAULT|EIO)' "$DIR/halfbuf" "$MNT/f" $M1 4096 7 100
+	is EIO try pread "$MNT/f" 1M 4096
+	is '2048 8' badblocks
+	is 4096 "$DIR/halfbuf" "$MNT/f" $M1 4096 7 4096
+	is '' badblocks
+	is 4096 try pread "$MNT/f" 1M 4096
+}
+
 healed_by_a_large_write() {
 	healthy_file
 	inject $M1
@@ -773,6 +786,7 @@ run_tests \
 	kept_away_from_users \
 	direct_access_tells \
 	healed_by_writing \
+	written_from_no_buffer \
 	healed_by_a_large_write \
 	healed_by_zeroing \
 	mapped_with_4K \

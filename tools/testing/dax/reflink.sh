@@ -251,6 +251,178 @@ copy_that_does_not_get_into_the_file() {
 	same_in_both f g
 }
 
+# beside_shared: f and g of 12 MiB share their first 64 KiB. The rest of g is its
+# own, but xfs also copies blocks within 4 MiB of one that is shared, as soon as
+# any of these is written.
+beside_shared() {
+	local name
+
+	xfs -d su=2m,sw=1,cowextsize=1024
+	for name in f g; do
+		fallocate -l 12M "$MNT/$name"
+		truncate -s 12M "$T/$name"
+		in_both fill $name 1
+	done
+	"$DT" isdax "$MNT/g"
+	xfs_io -c "reflink $MNT/f 0 0 64k" "$MNT/g"
+	store "/sys/block/$PMEM/dax/write_cache" 1
+	# shellcheck disable=SC2016
+	trace_start fs_dax/dax_pmd_fault_done \
+		'flush arch_wb_cache_pmem size=$arg2:u64'
+}
+
+# What is dirty is written back in the end, whatever becomes of a copy
+failed_copy_loses_nothing() {
+	beside_shared
+	in_both mfill g 2 1M 64K
+	in_both fill g 3 0 4K
+	trace_again
+	is EFAULT "$DIR/halfbuf" "$MNT/g" $((M + K4)) 4096 7 0
+	is 4096 "$DIR/halfbuf" "$MNT/g" $((M + 2 * K4)) 16384 7 4096
+	instead xfs_reflink_end_cow result=-5
+	trap 'rmmod daxtest_instead' EXIT
+	is EIO "$DT" try pwrite "$MNT/g" $((M + 8 * K4)) 16384
+	rmmod daxtest_instead
+	trap - EXIT
+	is OK "$DT" try fsync "$MNT/g"
+	# but for the page that has been written anew
+	[ "$(bytes_flushed)" -ge $((15 * K4)) ] ||
+		fail "$(bytes_flushed) bytes are written back"
+	"$DT" check "$MNT/g" 2 $((M + 3 * K4)) $((13 * K4))
+	same_in_both f
+}
+
+# The file keeps a page that is pinned, and truncation waits for the pin
+pinned_page_stays_if_the_copy_fails() {
+	local pid
+
+	beside_shared
+	start p "$DT" pin "$MNT/g" $((M + K4)) rw
+	in_both fill g 3 0 4K
+	is EFAULT "$DIR/halfbuf" "$MNT/g" $((M + K4)) 4096 7 0
+	truncate -s 1M "$MNT/g" &
+	pid=$!
+	sleep 2
+	! gone $pid || fail "somebody else can get a page that is pinned"
+	stop p
+	wait $pid
+	truncate -s 1M "$T/g"
+	same_in_both f g
+}
+
+# The rest of a huge page is as dirty as before
+copy_of_a_part_of_a_huge_page() {
+	beside_shared
+	in_both mfill g 2 2M 2M
+	is 1 pmd_faults
+	in_both fill g 3 0 4K
+	trace_again
+	in_both fill g 4 3M 4K
+	is OK "$DT" try fsync "$MNT/g"
+	[ "$(bytes_flushed)" -ge $((2 * M - K4)) ] ||
+		fail "$(bytes_flushed) bytes are written back"
+	same_in_both f g
+	again
+	same_in_both f g
+}
+
+# A write beyond the end of a file zeroes the rest of the last page, and copies
+# that for it: the file does not have the old page afterwards, nor does anybody who
+# has mapped the file. It can be a page of another file.
+copy_of_the_last_page() {
+	beside_shared
+	# the less is free, the less there is to fill
+	fallocate -l 600M "$MNT/rest"
+	truncate -s $((M + 100)) "$MNT/g"
+	truncate -s $((M + 100)) "$T/g"
+	holds h g 1M rw
+	"$DT" touch "$T/g" 1M rw
+	in_both fill g 3 0 4K
+	in_both fill g 4 $((M + 2 * K4)) 4K
+	in_both fill g 5 1M 100
+	all_that_is_free
+	each_free mfill 6
+	told h w
+	"$DT" touch "$T/g" 1M rw
+	same_in_both f g
+	each_free mcheck 6
+	stop h
+	again
+	same_in_both f g
+}
+
+# rss_of PID FILE: KiB of it that the process has mapped
+rss_of() {
+	awk -v file="$2" '/^[0-9a-f]+-/ { on = $NF == file }
+		on && /^Rss:/ { n += $2 } END { print n + 0 }' "/proc/$1/smaps"
+}
+
+# The filesystem has not got that far. Threads of the process could write to the
+# copy, or pin it, while it may still become somebody else's.
+copy_is_mapped_when_the_file_has_it() {
+	local calls=/sys/module/daxtest_instead/parameters
+
+	two_files
+	instead xfs_reflink_end_cow result=-5 wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	"$DT" touch "$MNT/g" 1M rw >"$T/touch.out" 2>&1 &
+	echo $! >"$T/touch.pid"
+	retry is 1 cat "$calls/calls"
+	is 0 rss_of "$(<"$T/touch.pid")" "$MNT/g"
+	store "$calls/wait" 0
+	fails wait "$(<"$T/touch.pid")"
+	is 'BUS_* offset 0x100000 *' cat "$T/touch.out"
+	rmmod daxtest_instead
+	trap - EXIT
+	same_in_both f g
+	in_both mfill g 2 1M 64K
+	same_in_both f g
+}
+
+# Nobody can say before the copy is made that it changes the file
+copy_in_a_synchronous_mapping() {
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	# xfs sets aside blocks for the pages beside, and logs that now
+	written g 1M rw
+	sync
+	trace_start fs_dax/dax_insert_pfn_mkwrite
+	written g $((M + K4)) rws
+	is 1 times dax_insert_pfn_mkwrite
+	trace_again
+	written g 2M rwsh
+	is 1 times dax_insert_pfn_mkwrite
+	same_in_both f g
+	again
+	same_in_both f g
+}
+
+# The handler of an error waits for a page that a fault has, and the fault for
+# the group of blocks, which must not be locked meanwhile
+fault_beside_an_error() {
+	local calls=/sys/module/daxtest_instead/parameters/calls
+
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	two_files -m rmapbt=1
+	sync
+	instead mf_dax_kill_procs wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	# the driver knows first, as it would from a machine check
+	store "/sys/block/$PMEM/badblocks" "$(($(block_of f 256) * 8)) 8"
+	put /sys/kernel/debug/hwpoison/corrupt-pfn "$(pfn_of f 256)" \
+		>"$T/put.out" &
+	echo $! >"$T/put.pid"
+	retry is 1 cat "$calls"
+	# its old block is in the group, and so is its new one
+	PATIENCE=60 in_time "$DT" touch "$MNT/g" 2M rw
+	rmmod daxtest_instead
+	trap - EXIT
+	wait "$(<"$T/put.pid")"
+	is OK cat "$T/put.out"
+	"$DT" touch "$T/g" 2M rw
+	cmp -i 2M "$MNT/g" "$T/g"
+}
+
 # A page that is written as a whole need not be readable
 bad_page_is_overwritten() {
 	two_files
@@ -264,6 +436,15 @@ bad_page_is_overwritten() {
 	copies g e
 	again
 	same_in_both e f g
+}
+
+# A page is written from a mapping of itself, which shows afterwards what was
+# written last
+written_from_its_own_mapping() {
+	two_files
+	is OK "$DT" try own "$MNT/g" 1M
+	"$DT" check "$MNT/f" 1
+	"$DT" mcheck "$MNT/f" 1
 }
 
 # pfn_of FILE PAGE
@@ -626,13 +807,21 @@ run_tests \
 	faults_of_two_sizes \
 	copy_that_cannot_be_made \
 	copy_that_does_not_get_into_the_file \
+	copy_is_mapped_when_the_file_has_it \
+	copy_in_a_synchronous_mapping \
+	failed_copy_loses_nothing \
+	pinned_page_stays_if_the_copy_fails \
+	copy_of_a_part_of_a_huge_page \
+	copy_of_the_last_page \
 	bad_page_is_overwritten \
 	page_is_bad_when_read \
 	bad_page_below_a_mapped_disk \
 	shared_page_fails_beside_a_sync \
+	fault_beside_an_error \
 	copies_are_written_back \
 	what_is_the_same \
 	write_that_ends_in_a_page \
+	written_from_its_own_mapping \
 	cow_of_a_pinned_page \
 	cow_of_a_pinned_huge_page \
 	files_that_swap \

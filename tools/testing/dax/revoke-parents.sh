@@ -127,9 +127,92 @@ devices_come_while_the_region_goes() {
 	check_pages "$DEV"
 }
 
+size_of_the_new_one() { printf 0 >"$BUS/devices/$NEXT/size"; }
+
+# beside COMMAND: again and again, until no_more
+beside() {
+	touch "$T/go"
+	set +e
+	while_going "$1" &
+	set -e
+}
+
+no_more() {
+	rm "$T/go"
+	wait
+}
+
+# A device goes while its size is written
+deleting_while_sizes_are_written() {
+	REGION=$(region_of "$DEV")
+	resize "$DEV" $((SIZE / 2))
+	NEXT=$(new_device 0)
+	store "$REGION/delete" "$NEXT"
+	: >"$T/created"
+	beside size_of_the_new_one
+	for _ in {1..100}; do
+		create_and_delete
+		is "$NEXT" echo "$NEW"
+	done
+	no_more
+}
+
+# A range goes while its attributes are read
+shrinking_while_mappings_are_read() {
+	mode "$DEV" none
+	beside read_mappings
+	for _ in {1..100}; do
+		shrink_and_grow
+	done
+	no_more
+}
+
+# A region goes while its devices are deleted
+deleting_while_the_region_goes() {
+	local i dev
+
+	REGION=$(region_of "$DEV")
+	[ -e "$HMEM/$PARENT" ] || skip "$PARENT is not bound to hmem"
+	for i in 1 2 3; do
+		resize "$DEV" $((SIZE / 2))
+		for dev in {1..20}; do
+			store "$REGION/create" 1
+		done
+		for dev in "$BUS"/devices/"${DEV%.*}".[1-9]*; do
+			printf %s "${dev##*/}" >"$REGION/delete" || :
+		done 2>/dev/null &
+		sleep 0.05
+		store $HMEM/unbind "$PARENT"
+		wait
+		store $HMEM/bind "$PARENT"
+	done
+}
+
+create_one() { printf 1 >"$REGION/create"; }
+
+# A region goes while it gets more devices
+creating_while_the_region_goes() {
+	local i
+
+	REGION=$(region_of "$DEV")
+	[ -e "$HMEM/$PARENT" ] || skip "$PARENT is not bound to hmem"
+	for i in {1..10}; do
+		resize "$DEV" $((SIZE / 2))
+		beside create_one
+		sleep 0.05
+		store $HMEM/unbind "$PARENT"
+		no_more
+		store $HMEM/bind "$PARENT"
+	done
+}
+
 run_tests \
 	rmmod_under_a_mount \
 	removal_of_the_region \
 	removal_of_the_platform_device \
 	removal_of_the_region_driver \
+	deleting_while_sizes_are_written \
+	shrinking_while_mappings_are_read \
+	deleting_while_the_region_goes \
+	creating_while_the_region_goes \
 	devices_come_while_the_region_goes

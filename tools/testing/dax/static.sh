@@ -8,6 +8,7 @@
 . "$(dirname "$0")/trace.bash"
 . "$(dirname "$0")/pmem.bash"
 . "$(dirname "$0")/mce.bash"
+. "$(dirname "$0")/park.bash"
 
 # static_famfs [OPTIONS OF NDCTL]: $PMEM is a dax device in famfs mode
 static_famfs() {
@@ -139,11 +140,6 @@ watch_flushing() {
 		'flush arch_wb_cache_pmem size=$arg2:u64'
 }
 
-# bytes_flushed: in pieces of any size
-bytes_flushed() {
-	traced flush | tr ' ' '\n' | awk -F= '{ n += $2 } END { print n + 0 }'
-}
-
 # flushed SIZE...: since the last time, and each as an entry of a file
 flushed() {
 	local size sum=0
@@ -251,6 +247,29 @@ unbinding_writes_back() {
 	back
 }
 
+# Nor does a filesystem know that does not hear of the end of its disk, when the
+# disk goes
+unbinding_a_disk_writes_back() {
+	local disk
+
+	fs_on_pmem ext4 -q -F -b 4096
+	mount -t ext4 -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	sync
+	put "/sys/block/$PMEM/dax/write_cache" 1
+	watch_flushing
+	start h "$DT" hold "$MNT/f" 1M rw
+	tell h w
+	is OK echo "$HEARD"
+	disk=$(readlink -f "/sys/block/$PMEM/device")
+	store "$disk/driver/unbind" "${disk##*/}"
+	is 4096 bytes_flushed
+	stop h
+	umount "$MNT"
+}
+
 memory_errors_at_the_right_offset() {
 	static_famfs
 	mnt "$PMEM"
@@ -320,6 +339,39 @@ namespace_is_destroyed_under_a_mount() {
 	[ ! -e "$BUS/devices/$PMEM" ] || fail "$PMEM is there still"
 	is '@(EIO|ENXIO)' "$DT" try pread "$MNT/f" 0 4096
 	umount "$MNT"
+}
+
+# destroyed_while_pinned MODE: nobody has the memory before the pin is gone
+destroyed_while_pinned() {
+	static_famfs
+	pin_seconds 1
+	if [ "$1" = famfs ]; then
+		mnt "$PMEM" revoke=ignore
+		mkfile f 4M 0:0:4M
+		"$DT" fill "$MNT/f" 1
+		pin_page "$MNT/f" rwh
+	else
+		mode "$PMEM" "$1"
+		pin_page "/dev/$PMEM" rwh
+	fi
+	SECONDS=0
+	in_time ndctl destroy-namespace -f "$NS"
+	[ $SECONDS -lt 60 ] || fail "it took $SECONDS s"
+	[ ! -e "$BUS/devices/$PMEM" ] || fail "$PMEM is there still"
+	parked "$PMEM"
+	[ "$1" != famfs ] || umount "$MNT"
+	fails ndctl create-namespace -f -e "$NS" -m devdax >"$T/ns" 2>&1
+	fails ndctl create-namespace -f -e "$NS" -m fsdax >"$T/ns" 2>&1
+	unpin
+	is 4096 tail -n 1 "$T/p.out"
+	static_famfs
+	check_pages "$PMEM"
+	back
+}
+
+namespace_is_destroyed_while_pinned() {
+	destroyed_while_pinned famfs
+	destroyed_while_pinned devdax
 }
 
 # A holder that does it right, on pmem, with files in several groups
@@ -447,6 +499,38 @@ ext4_with_a_machine_check() { ext4_machine_check platform; }
 
 # As on pmem that no firmware describes
 ext4_with_an_error_that_nobody_reports() { ext4_machine_check nobody; }
+
+# What is dirty in a page that left the direct map cannot be written back
+fsync_after_a_machine_check() {
+	can_check_machine
+	ext4_file
+	put "/sys/block/$PMEM/dax/write_cache" 1
+	"$DT" touch "$MNT/f" 1M rw
+	# shellcheck disable=SC2016
+	trace_machine_checks 'flush arch_wb_cache_pmem size=$arg2:u64'
+	found_bad "$PFN"
+	retry is "pfn=$PFN" traced out
+	for_all_cpus 1
+	"$DT" try fsync "$MNT/f" >"$T/fsync"
+	is 0 bytes_flushed
+	is EIO cat "$T/fsync"
+	is OK "$DT" try fsync "$MNT/f"
+	store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is OK "$DT" try fsync "$MNT/f"
+	umount "$MNT"
+}
+
+# A page that cannot become good, as the write is to a part of it
+ext4_with_a_bad_page_written_in_part() {
+	ext4_file
+	store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	is EIO "$DT" try pwrite "$MNT/f" $(((1 << 20) + 100)) 8
+	is 4096 "$DT" try pwrite "$MNT/f" 1M 4096
+	is '' cat "/sys/block/$PMEM/badblocks"
+	umount "$MNT"
+}
 
 # An error of which pmem has no record, since no machine has told of it
 ext4_with_an_error_that_was_injected() {
@@ -723,6 +807,31 @@ next_minor() {
 	store "$region/delete" "$dev"
 }
 
+# A target that logs what is written, the log on the other half of the disk
+zeroing_through_dm_log_writes() {
+	local major minor
+
+	command -v dmsetup >/dev/null || skip "no dmsetup"
+	modprobe -q dm-mod || skip "no device mapper"
+	modprobe -q dm-log-writes || skip "no dm-log-writes"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	major=$(cut -d: -f1 "$BUS/devices/$DEV/dev")
+	trap no_disk EXIT
+	dmsetup create daxtest-0 --table "0 65536 linear /dev/$PMEM 0"
+	dmsetup create daxtest-1 --table "0 65536 linear /dev/$PMEM 65536"
+	minor=$(next_minor)
+	dmsetup create daxtest --table \
+		"0 65536 log-writes /dev/mapper/daxtest-0 /dev/mapper/daxtest-1"
+	# the number that was free then, or one more if it was not free again yet
+	for minor in $(seq "$minor" 63); do
+		[ -e "/sys/dev/char/$major:$minor" ] ||
+			[ "$(probe lookup "$major:$minor")" != OK ] || break
+	done
+	is OK probe zero "$major:$minor" 0 1
+	is OK probe zero "$major:$minor" 0 5
+}
+
 # Of two filesystems on a disk the first has dax, and the second leaves nothing
 a_second_filesystem_on_the_disk() {
 	local second=$T/second minor i lock
@@ -762,6 +871,43 @@ a_second_filesystem_on_the_disk() {
 	ndctl enable-namespace "$NS"
 }
 
+# what_stays_is_written_back TYPE OPTIONS OF MKFS: of a file that changes
+# elsewhere
+what_stays_is_written_back() {
+	fs_on_pmem "$@"
+	mount -t "$1" -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	is OK "$DT" try fsync "$MNT/f"
+	store "/sys/block/$PMEM/dax/write_cache" 1
+	watch_flushing
+
+	stored_and_changed "$DT" fallocate punch "$MNT/f" 4M 4K
+	stored_and_changed truncate -s $((8 * 1048576 - 4096)) "$MNT/f"
+	[ "$1" != xfs ] ||
+		stored_and_changed cp --reflink=always "$MNT/f" "$MNT/g"
+	umount "$MNT"
+}
+
+# stored_and_changed COMMAND...: no more than a MiB of the file
+stored_and_changed() {
+	"$DT" mfill "$MNT/f" 2
+	trace_again
+	"$@" >/dev/null
+	is OK "$DT" try fsync "$MNT/f"
+	[ "$(bytes_flushed)" -ge $((7 << 20)) ] ||
+		fail "$(bytes_flushed) bytes are written back after: $*"
+}
+
+what_stays_is_written_back_on_ext4() {
+	what_stays_is_written_back ext4 -q -F -b 4096
+}
+
+what_stays_is_written_back_on_xfs() {
+	what_stays_is_written_back xfs -q -f -m reflink=1
+}
+
 ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
 xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
 
@@ -775,22 +921,29 @@ run_tests \
 	write_cache \
 	fsync_and_msync_write_back \
 	unbinding_writes_back \
+	unbinding_a_disk_writes_back \
 	memory_errors_at_the_right_offset \
 	namespace_goes_away_under_a_mount \
 	namespace_is_destroyed_under_a_mount \
+	namespace_is_destroyed_while_pinned \
 	device_mapper \
+	zeroing_through_dm_log_writes \
 	ext4_with_dax \
 	xfs_with_dax \
+	what_stays_is_written_back_on_ext4 \
+	what_stays_is_written_back_on_xfs \
 	a_second_filesystem_on_the_disk \
 	xfs_with_reflink \
 	xfs_with_reflink_of_huge_pages \
 	xfs_with_reflink_by_two \
 	xfs_with_reflink_in_pieces \
+	ext4_with_a_bad_page_written_in_part \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \
-	ext4_with_a_machine_check \
-	ext4_with_an_error_that_nobody_reports \
 	ext4_with_an_error_that_was_injected \
 	xfs_with_a_memory_error_that_nobody_hears_of \
-	umount_while_xfs_has_memory_errors
+	umount_while_xfs_has_memory_errors \
+	ext4_with_a_machine_check \
+	ext4_with_an_error_that_nobody_reports \
+	fsync_after_a_machine_check

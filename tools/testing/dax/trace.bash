@@ -41,3 +41,8 @@ traced() { sed -n "s/^.* $1: ([^)]*) *//p" $TRACE/trace | paste -sd ' '; }
 
 # times NAME: how often
 times() { grep -ac " $1: " $TRACE/trace || :; }
+
+# bytes_flushed: by events "flush" that say so, in pieces of any size
+bytes_flushed() {
+	traced flush | tr ' ' '\n' | awk -F= '{ n += $2 } END { print n + 0 }'
+}
