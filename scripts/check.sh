@@ -124,6 +124,16 @@ check_files() {
 		echo "$bad"
 		return 1
 	}
+	# git and the maintainers of stable look at the beginning of a line only
+	bad=$(awk 'FNR == 1 { message = 1 } /^---$/ { message = 0 }
+		message && /.(Fixes: [0-9a-f]+ |Cc: stable@|Signed-off-by:)|^Signed-off-by:/ {
+			print FILENAME ": " $0
+		}' "$TOP"/patches/[0-9]*.patch)
+	[ -z "$bad" ] || {
+		echo "these are no trailers of the message, or are added by the tool:"
+		echo "$bad"
+		return 1
+	}
 	"$TOP/scripts/files.sh" --check || return 1
 	bad=$(cd "$TOP" && for d in drivers fs include mm lib kernel tools Documentation; do
 		[ ! -d "$d" ] || find "$d" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod*'
