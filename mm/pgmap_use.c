@@ -405,7 +405,7 @@ static bool pgmap_wait_idle(struct pgmap_use *use)
 		if (time_after_eq(jiffies, end))
 			return false;
 		if (!told)
-			pr_info("memremap: waiting for %lu pinned folios of %s, for %u s at most\n",
+			pr_info("memremap: waiting for %lu pinned folio(s) of %s, for %u s at most\n",
 				pgmap_nr_pinned(&use->pgmap), use->name,
 				READ_ONCE(pin_timeout));
 		told = true;
@@ -438,7 +438,7 @@ static void pgmap_orphan_pinned(struct pgmap_use *use)
 			return;
 		schedule_timeout_uninterruptible(HZ / 10);
 	}
-	pr_warn("memremap: %s: %lu pinned folios stay in files, as a remount or unmount has locked the filesystem: end the processes that have the folios\n",
+	pr_warn("memremap: %s: %lu pinned folio(s) stay in files, as a remount or unmount has locked the filesystem: end the processes that have the folios\n",
 		use->name, pgmap_nr_pinned(pgmap));
 }
 
@@ -538,7 +538,7 @@ bool pgmap_drain(struct dev_pagemap *pgmap)
 	/* waits for references, so without a lock that others want */
 	pgmap_disown(pgmap, &pgmap_parked_ops);
 	trace_pgmap_park(&pgmap->ranges[0], use->name, nr_pinned);
-	pr_warn("memremap: [mem %#llx-%#llx] of %s is parked: %lu folios are pinned still after %u s. The memory can be used again when the last pin is gone, see /sys/kernel/mm/parked_memory\n",
+	pr_warn("memremap: [mem %#llx-%#llx] of %s is parked: %lu folio(s) still pinned after %u s. The memory can be used again when the last pin is gone, see /sys/kernel/mm/parked_memory\n",
 		pgmap->ranges[0].start, pgmap->ranges[pgmap->nr_range - 1].end,
 		use->name, nr_pinned, READ_ONCE(pin_timeout));
 	pgmap_notify_parked();

@@ -945,7 +945,8 @@ EXPORT_SYMBOL_FOR_MODULES(dax_poison_zero, "fsdev_dax,dax_poison_test");
 static int dax_poison_clear(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages)
 {
 	while (nr_pages) {
-		unsigned long there = nr_pages;
+		/* small steps, after each of which the task can be killed */
+		unsigned long there = min_t(u64, nr_pages, PHYS_PFN(SZ_32M));
 		phys_addr_t phys = dax_pgoff_to_phys(dev_dax, pgoff, &there);
 		long nr = there;
 		bool bad;
@@ -961,6 +962,9 @@ static int dax_poison_clear(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_page
 			return -EIO;
 		pgoff += nr;
 		nr_pages -= nr;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }

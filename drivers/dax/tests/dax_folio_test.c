@@ -3,6 +3,7 @@
  * KUnit tests of how fs-dax takes a folio apart when a file gives it back, and
  * looks for bad pages, on struct pages that belong to no memory.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/dax.h>
 #include <linux/memremap.h>
@@ -249,6 +250,85 @@ static void pages_are_looked_at_only_if_any_is_bad(struct kunit *test)
 	ClearPageHWPoison(folio_page(folio, 300));
 }
 
+#ifdef CONFIG_FS_DAX_PMD
+/* As fs/dax.c makes the entry of a huge page. */
+#define FOLIO_PMD_ENTRY(pfn)	xa_mk_value((pfn) << 4 | 2)
+
+struct folio_fault {
+	struct inode inode;
+	struct file file;
+	struct vm_area_struct vma;
+	unsigned int looks;
+};
+
+static int folio_fsync(struct file *file, loff_t start, loff_t end,
+		       int datasync)
+{
+	return 0;
+}
+
+static const struct file_operations folio_fops = {
+	.fsync = folio_fsync,
+};
+
+static bool folio_look(unsigned long pfn, unsigned int order)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct folio_fault *fault = test->priv;
+	struct xarray *pages = &fault->inode.i_data.i_pages;
+
+	fault->looks++;
+	KUNIT_EXPECT_EQ(test, order, PMD_ORDER);
+	KUNIT_EXPECT_FALSE(test, irqs_disabled());
+	/* the entry is locked: the page stays in the file meanwhile */
+	KUNIT_EXPECT_PTR_NE(test, xa_load(pages, 0), FOLIO_PMD_ENTRY(pfn));
+	return true;
+}
+
+static struct folio_fault *folio_fault_make(struct kunit *test,
+					    unsigned long pfn)
+{
+	struct folio_fault *fault = kunit_kzalloc(test, sizeof(*fault),
+						  GFP_KERNEL);
+	struct address_space *mapping;
+	void *old;
+
+	KUNIT_ASSERT_NOT_NULL(test, fault);
+	mapping = &fault->inode.i_data;
+	address_space_init_once(mapping);
+	mapping->host = &fault->inode;
+	fault->file.f_mapping = mapping;
+	fault->file.f_op = &folio_fops;
+	fault->vma.vm_file = &fault->file;
+	old = xa_store_range(&mapping->i_pages, 0, (1UL << PMD_ORDER) - 1,
+			     FOLIO_PMD_ENTRY(pfn), GFP_KERNEL);
+	KUNIT_ASSERT_NULL(test, old);
+	return fault;
+}
+
+/*
+ * A fault of a MAP_SYNC mapping looks at the 512 struct pages of a huge page while
+ * the entry is locked, and not the xarray, for which interrupts would be off.
+ */
+static void pages_are_looked_at_with_interrupts_on(struct kunit *test)
+{
+	const unsigned long pfn = 1UL << PMD_ORDER;
+	struct folio_fault *fault = folio_fault_make(test, pfn);
+	struct vm_fault vmf = { .vma = &fault->vma };
+	struct xarray *pages = &fault->inode.i_data.i_pages;
+
+	test->priv = fault;
+	kunit_activate_static_stub(test, dax_any_hwpoison, folio_look);
+	/* the page is bad, so the fault is to come again */
+	KUNIT_EXPECT_EQ(test, dax_finish_sync_fault(&vmf, PMD_ORDER, pfn),
+			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fault->looks, 1);
+	/* and the entry is not locked any more */
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(pages, 0), FOLIO_PMD_ENTRY(pfn));
+	xa_destroy(pages);
+}
+#endif /* CONFIG_FS_DAX_PMD */
+
 static struct kunit_case folio_cases[] = {
 	KUNIT_CASE_PARAM(reset_leaves_no_compound_page, folio_order_gen_params),
 	KUNIT_CASE(reset_leaves_no_order),
@@ -262,6 +342,9 @@ static struct kunit_case folio_cases[] = {
 	KUNIT_CASE(reset_of_a_free_folio_changes_nothing),
 	KUNIT_CASE(reset_folio_can_be_large_again),
 	KUNIT_CASE(pages_are_looked_at_only_if_any_is_bad),
+#ifdef CONFIG_FS_DAX_PMD
+	KUNIT_CASE(pages_are_looked_at_with_interrupts_on),
+#endif
 	{ }
 };
 

@@ -195,7 +195,7 @@ new_id_of_many_after_an_unbind() {
 	start p "$DT" pin "/dev/$DEV" 0 rwh
 	mark
 	store "$drv/unbind" "$DEV" &
-	retry log_says "waiting for 1 pinned folios of $DEV"
+	retry log_says "waiting for 1 pinned folio(s) of $DEV"
 	for i in 1 2 3 4 5 6; do
 		"$DT" try store "$drv/new_id" "$DEV" >"$T/writer$i" &
 		pids+=($!)

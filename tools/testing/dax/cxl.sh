@@ -325,7 +325,7 @@ while_pinned() {
 	[ $SECONDS -ge 2 ] || fail "it waited $SECONDS s only"
 	parked "$DEV"
 	is "$start-*$DEV pinned 1 for * s, inode [0-9]* on daxtest" cat $PARKED
-	log_says "of $DEV is parked: 1 folios are pinned" ||
+	log_says "of $DEV is parked: 1 folio(s) still pinned" ||
 		fail "the log does not say that it is parked"
 	nothing_works_any_more
 	rm "$MNT/f"

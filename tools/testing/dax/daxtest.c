@@ -87,8 +87,9 @@ static const struct command commands[] = {
 	  "COUNT DEVICE DIR OPTIONS DEVICE DIR OPTIONS" },
 	{ "cut",        1, 1, cmd_cut,        "PATH" },
 	{ "try",        2, 5, cmd_try,
-	  "open|read|write|mmap|fsync PATH|- | truncate PATH SIZE | own PATH OFFSET |\n"
-	  "\tpread|pwrite PATH OFFSET LENGTH | store PATH STRING |\n"
+	  "open|read|write|mmap|fsync|syncfs|close PATH|- |\n"
+	  "\ttruncate PATH SIZE | own PATH OFFSET | store PATH STRING |\n"
+	  "\tpread|pwrite PATH OFFSET LENGTH |\n"
 	  "\tmount SOURCE DIR [OPTIONS [ro]]" },
 	{ "failnth",    3, 4, cmd_failnth,    "N PATH STRING|mount [DIR]" },
 	{ "rebind",     3, 4, cmd_rebind,     "DRIVER DEVICE TIMES [held]" },

@@ -115,6 +115,10 @@ int cmd_try(int argc, char **argv)
 		}
 	} else if (!strcmp(what, "fsync")) {
 		rc = fsync(fd);
+	} else if (!strcmp(what, "syncfs")) {
+		rc = syncfs(fd);
+	} else if (!strcmp(what, "close")) {
+		rc = close(fd);
 	} else if (!strcmp(what, "store") && argc == 4) {
 		rc = write(fd, argv[3], strlen(argv[3])) < 0 ? -1 : 0;
 	} else {

@@ -313,17 +313,6 @@ more_errors_than_the_record_has_entries() {
 	check_pages "$DEV"
 }
 
-# famfs_on_pmem: from now on $DEV is persistent memory, without a bad page
-famfs_on_pmem() {
-	modprobe -q dax_pmem || skip "no dax_pmem"
-	namespace devdax
-	DEV=$PMEM
-	retry test -e "$BUS/devices/$DEV"
-	mode "$DEV" famfs
-	DEVT=$(<"$BUS/devices/$DEV/dev")
-	heal_all
-}
-
 # The bus of persistent memory and the device know the same errors
 pmem_remembers_what_is_bad() {
 	local again
@@ -362,14 +351,111 @@ pmem_remembers_what_is_bad() {
 	ndctl destroy-namespace -f "$NS" >/dev/null
 }
 
-# scrub_finds OFFSET: an error there in $DEV, which is persistent memory
-scrub_finds() {
-	local dir start
+# namespace_again: in devdax mode, as after a reboot that forgets nothing
+namespace_again() {
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$DEV"
+}
 
-	dir=$(readlink -f "$BUS/devices/$DEV")
+# scanned GOOD BAD: pages of the first 16 MiB, by a mapping of $MNT/f
+scanned() {
+	mode "$DEV" famfs
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	start scan "$DT" scan "$MNT/f"
+	is "ready good $1 bad $2" echo "$HEARD"
+	stop scan
+}
+
+# Errors that only memory_failure() saw, and more than a record has entries: 600
+pmem_remembers_more_errors_than_the_record_has_entries() {
+	local start i again
+
+	famfs_on_pmem
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
 	read -r start _ <<<"$(ranges "$DEV")"
-	modprobe daxtest_scrub region="${dir%/*/*}" addr=$((start + $1))
-	rmmod daxtest_scrub
+	for i in $(seq 0 2 1198); do
+		echo $((start / 4096 + i)) >$HWPOISON/corrupt-pfn
+	done
+	scanned 3496 600
+	umount "$MNT"
+	for again in 1 2; do
+		namespace_again
+		scanned 3496 600
+		is EIO "$DT" try pread "$MNT/f" $((4096 * 1198)) 4096
+		umount "$MNT"
+	done
+	# the last ones are those that did not fit
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1 $((4096 * 1000)) 12M
+	umount "$MNT"
+	namespace_again
+	scanned 3596 500
+	"$DT" fill "$MNT/f" 2
+	is '' badblocks
+	umount "$MNT"
+	namespace_again
+	is '' badblocks
+	scanned 4096 0
+	"$DT" check "$MNT/f" 2
+	umount "$MNT"
+	check_pages "$DEV"
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# The page stays bad, here and for the next driver of the memory, although it has
+# been written
+pmem_that_does_not_clear_an_error() {
+	famfs_on_pmem
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	"$DT" fill "$MNT/f" 1
+	inject $M1
+	instead nvdimm_clear_poison result=-5
+	trap 'rmmod daxtest_instead' EXIT
+	is EIO "$DT" try pwrite "$MNT/f" 1M 4096
+	is '2048 8' badblocks
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/f" 1M r
+	is EIO tell_badblocks '-2048 8'
+	rmmod daxtest_instead
+	trap - EXIT
+	umount "$MNT"
+	namespace_again
+	is '2048 8' badblocks
+	scanned 4095 1
+	# a bind lets it be tried again
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' badblocks
+	umount "$MNT"
+	namespace_again
+	is '' badblocks
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# The medium forgets an error only when there is something to write
+pmem_has_no_buffer_to_heal_from() {
+	famfs_on_pmem
+	mnt "$DEV"
+	mkfile f 16M 0:0:16M
+	inject $M1
+	is EFAULT "$DIR/halfbuf" "$MNT/f" $M1 4096 7 0
+	is '@(EFAULT|EIO)' "$DIR/halfbuf" "$MNT/f" $M1 4096 7 100
+	is '2048 8' badblocks
+	umount "$MNT"
+	namespace_again
+	is '2048 8' badblocks
+	scanned 4095 1
+	is 4096 "$DIR/halfbuf" "$MNT/f" $M1 4096 7 4096
+	umount "$MNT"
+	namespace_again
+	is '' badblocks
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
 }
 
 # The page behind the one that is healed stays bad: the caller learns how much was
@@ -614,6 +700,9 @@ run_tests \
 	what_is_no_memory_error \
 	more_errors_than_the_record_has_entries \
 	pmem_remembers_what_is_bad \
+	pmem_remembers_more_errors_than_the_record_has_entries \
+	pmem_that_does_not_clear_an_error \
+	pmem_has_no_buffer_to_heal_from \
 	found_by_a_scrub \
 	found_by_a_scrub_in_system_ram \
 	error_is_known_before_it_is_told \

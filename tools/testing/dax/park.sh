@@ -34,7 +34,7 @@ unbind_and_park() {
 	unbind "$DEV"
 	parked "$DEV"
 	in_no_file
-	log_says "of $DEV is parked: 1 folios are pinned" ||
+	log_says "of $DEV is parked: 1 folio(s) still pinned" ||
 		fail "the log does not say that it is parked"
 }
 
@@ -176,7 +176,7 @@ short_pin() {
 	mark
 	unbind "$DEV" &
 	echo $! >"$T/unbind.pid"
-	retry log_says "waiting for 1 pinned folios of $DEV"
+	retry log_says "waiting for 1 pinned folio(s) of $DEV"
 	kill -0 "$(<"$T/unbind.pid")" || fail "did not wait"
 	stop p
 	wait "$(<"$T/unbind.pid")"
@@ -417,7 +417,7 @@ sleep_while_an_unbind_waits() {
 	mark
 	unbind "$DEV" &
 	echo $! >"$T/unbind.pid"
-	retry log_says "waiting for 1 pinned folios of $DEV"
+	retry log_says "waiting for 1 pinned folio(s) of $DEV"
 	sleeps
 	wait "$(<"$T/unbind.pid")"
 	parked "$DEV"

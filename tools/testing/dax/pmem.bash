@@ -34,6 +34,28 @@ namespace() {
 	[ "$mode" != devdax ] || PMEM=dax${NS#namespace}
 }
 
+# famfs_on_pmem: from now on $DEV is persistent memory, without a bad page.
+# Needs poison.bash.
+famfs_on_pmem() {
+	modprobe -q dax_pmem || skip "no dax_pmem"
+	namespace devdax
+	DEV=$PMEM
+	retry test -e "$BUS/devices/$DEV"
+	mode "$DEV" famfs
+	DEVT=$(<"$BUS/devices/$DEV/dev")
+	heal_all
+}
+
+# scrub_finds OFFSET: an error there in $DEV, which is persistent memory
+scrub_finds() {
+	local dir start
+
+	dir=$(readlink -f "$BUS/devices/$DEV")
+	read -r start _ <<<"$(ranges "$DEV")"
+	modprobe daxtest_scrub region="${dir%/*/*}" addr=$((start + $1))
+	rmmod daxtest_scrub
+}
+
 # fs_on_pmem TYPE OPTIONS OF MKFS
 fs_on_pmem() {
 	local fs=$1

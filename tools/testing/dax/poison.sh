@@ -563,6 +563,66 @@ dirty_data_is_lost() {
 	done
 }
 
+# told_once FD: by fsync(2)
+told_once() {
+	is EIO try fsync - <&"$1"
+	is OK try fsync - <&"$1"
+}
+
+# Each open file, and each that is opened before anybody was told, says once that
+# data was lost. close(2) does not, as on all filesystems of a disk, and nothing
+# is forgotten for that.
+each_open_file_tells_of_lost_data() {
+	local how a b c g s
+
+	for how in '' mf=ignore0 mf=eopnotsupp; do
+		healthy_file "$how"
+		mkfile g 1M 0:32M:1M
+		put "$BUS/devices/$DEV/write_cache" 1
+		exec {a}<>"$MNT/f" {b}<>"$MNT/f" {s}<>"$MNT/f" {g}<>"$MNT/g"
+		# nobody has the page mapped any more
+		"$DT" touch "$MNT/f" 1M rw
+		inject $M1
+		is OK try close - <&"$a"
+		exec {c}<>"$MNT/f"
+		told_once "$a"
+		told_once "$b"
+		told_once "$c"
+		exec {c}<&-
+		is OK try close - <&"$b"
+		# whoever comes now has lost nothing
+		is OK try fsync "$MNT/f"
+		# of the filesystem, by any of its files
+		is OK try fsync - <&"$g"
+		is EIO try syncfs - <&"$g"
+		is OK try syncfs - <&"$g"
+		is EIO try syncfs - <&"$s"
+		is OK try syncfs - <&"$s"
+		# which is not what the file has to say
+		told_once "$s"
+		exec {a}<&- {b}<&- {s}<&- {g}<&-
+		put "$BUS/devices/$DEV/write_cache" 0
+		heal_all
+		umount "$MNT"
+	done
+}
+
+# of a part of the file that has nothing to do with it, too
+msync_tells_of_lost_data() {
+	healthy_file
+	put "$BUS/devices/$DEV/write_cache" 1
+	"$DT" touch "$MNT/f" 1M rw
+	inject $M1
+	is EIO "$DT" msync "$MNT/f" 4M 4K
+	is OK "$DT" msync "$MNT/f" 4M 4K
+	"$DT" touch "$MNT/f" 2M rwh
+	inject $((2 * M1 + 4096))
+	is EIO "$DT" msync "$MNT/f" 2M 4K
+	is OK "$DT" msync "$MNT/f" 2M 4K
+	put "$BUS/devices/$DEV/write_cache" 0
+	heal_all
+}
+
 # in kB
 corrupted() { awk '$1 == "HardwareCorrupted:" { print $2 }' /proc/meminfo; }
 
@@ -807,6 +867,8 @@ run_tests \
 	page_in_a_fault_that_is_not_served \
 	shared_page_in_a_fault_that_is_not_served \
 	dirty_data_is_lost \
+	each_open_file_tells_of_lost_data \
+	msync_tells_of_lost_data \
 	counted_once_and_no_more_when_healed \
 	filtered \
 	while_others_fault \

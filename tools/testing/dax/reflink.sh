@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/trace.bash"
 . "$(dirname "$0")/pmem.bash"
+. "$(dirname "$0")/absent.bash"
 
 M=$((1 << 20))
 K4=4096
@@ -201,8 +202,8 @@ each_free() {
 copy_that_cannot_be_made() {
 	two_files -d size=300m
 	bad_block f 256
-	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rw
-	is 'BUS_* offset 0x100000 *' "$DT" touch "$MNT/g" 1M rwh
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/g" 1M rw
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/g" 1M rwh
 	# its new owner shows whether something is wrong with the page
 	all_that_is_free
 	each_free mfill 2
@@ -494,6 +495,95 @@ page_is_bad_when_read() {
 	is EIO "$DT" try pwrite "$MNT/g" $((3 * M + 5)) 100
 	trap - EXIT
 	rmmod daxtest_badread
+}
+
+# unread PAGE COMMAND...: that page of f turns out to be bad while the command
+# reads it, is recorded, and good again when both files have been written
+unread() {
+	local page=$1 block pfn
+
+	shift
+	block=$(block_of f "$page")
+	pfn=$(pfn_of_block "$block")
+	mark
+	modprobe daxtest_badread pfn="$pfn"
+	"$@"
+	retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
+	rmmod daxtest_badread
+	is "$((block * 8)) 8" cat "/sys/block/$PMEM/badblocks"
+	# for others, too, who do not read it
+	is EIO "$DT" try pread "$MNT/f" $((page * K4)) 100
+	in_both fill g 2 $((page * K4)) 4K
+	in_both fill f 3 $((page * K4)) 4K
+	is '' cat "/sys/block/$PMEM/badblocks"
+	same_in_both f g
+}
+
+# All that copy the page of a shared extent; g is the one that is to have the copy
+page_is_bad_when_copied() {
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	trap 'rmmod daxtest_badread 2>/dev/null || :' EXIT
+	two_files
+	unread 256 is 'BUS_MCEERR_AR offset 0x100000 lsb 12' \
+		"$DT" touch "$MNT/g" 1M rw
+	unread 257 is 'BUS_MCEERR_AR offset 0x101000 lsb 12' \
+		"$DT" touch "$MNT/g" $((M + K4)) rws
+	unread 258 is 'BUS_MCEERR_AR offset 0x102000 lsb 12' \
+		"$DT" touch "$MNT/g" $((M + 2 * K4)) rwp
+	unread 512 is EIO "$DT" try pwrite "$MNT/g" $((2 * M + 100)) 8
+	unread 768 is EIO "$DT" fallocate zero "$MNT/g" $((3 * M + 100)) 8
+	unread 1024 is '*Input/output error*' \
+		xfs_io -c 'funshare 4m 64k' "$MNT/g"
+	again
+	same_in_both f g
+}
+
+# One page of the 2 MiB that would become a copy: the others can be written
+page_of_a_huge_one_is_bad_when_copied() {
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	trap 'rmmod daxtest_badread 2>/dev/null || :' EXIT
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	"$DT" touch "$T/g" 2M rw
+	unread 700 is OK "$DT" touch "$MNT/g" 2M rwh
+	again
+	same_in_both f g
+}
+
+# not_compared: e and f, which are equal but for a bad page of one of them. They
+# share nothing afterwards.
+not_compared() {
+	is '*Input/output error*' xfs_io -c "dedupe $MNT/f 1m 1m 64k" "$MNT/e"
+	is '*Input/output error*' xfs_io -c "dedupe $MNT/e 1m 1m 64k" "$MNT/f"
+	[ "$(block_of f 256)" != "$(block_of e 256)" ] ||
+		fail "the files share a page that cannot be read"
+	[ "$(block_of f 257)" != "$(block_of e 257)" ] ||
+		fail "the files share what was not compared"
+}
+
+# The source and the destination of a dedupe
+bad_page_is_not_compared() {
+	local name pfn
+
+	modinfo daxtest_badread >/dev/null 2>&1 || skip "no daxtest_badread"
+	trap 'rmmod daxtest_badread 2>/dev/null || :' EXIT
+	for name in f e; do
+		two_files
+		cp --reflink=never "$MNT/f" "$MNT/e"
+		cp "$T/f" "$T/e"
+		# first when nobody knows of it
+		pfn=$(pfn_of $name 256)
+		mark
+		modprobe daxtest_badread pfn="$pfn"
+		not_compared
+		retry log_says "$(printf 'Memory failure: %#lx' "$pfn")"
+		rmmod daxtest_badread
+		not_compared
+		in_both fill $name 1 1M 4K
+		is '*deduped*' xfs_io -c "dedupe $MNT/e 1m 1m 64k" "$MNT/f"
+		same_in_both e f
+		umount "$MNT"
+	done
 }
 
 # The pmem does not know the filesystem on a mapped disk
@@ -800,6 +890,108 @@ cow_of_pinned() {
 cow_of_a_pinned_page() { cow_of_pinned r; }
 cow_of_a_pinned_huge_page() { cow_of_pinned rh; }
 
+# pin_beside_a_copy COMMAND...: makes a copy of another page of a huge one. The
+# file keeps the page that is pinned, and truncation waits for the pin.
+pin_beside_a_copy() {
+	local pid
+
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	start p "$DT" pin "$MNT/f" 2M rh
+	"$@"
+	# nothing is mapped for that
+	cmp "$MNT/f" "$T/f"
+	truncate -s 0 "$MNT/f" &
+	pid=$!
+	sleep 2
+	! gone $pid || fail "somebody else can get a page that is pinned"
+	stop p
+	wait $pid
+	same_in_both g
+	# the memory can be used as a whole again
+	rm "$MNT/f" "$T/f"
+	copies g f
+	trace_start fs_dax/dax_pmd_fault_done
+	holds h f 2M rh
+	is 1 pmd_faults
+	stop h
+	again
+	same_in_both f g
+}
+
+write_beside_a_pinned_page() { pin_beside_a_copy in_both fill f 2 3M 4K; }
+store_beside_a_pinned_page() { pin_beside_a_copy in_both mfill f 2 3M 4K; }
+
+# A write waits for its buffer while others store to the pages that it is to
+# copy: nothing of either is lost
+write_beside_stores() {
+	local file
+
+	two_files
+	for file in "$MNT/g" "$T/g"; do
+		# from 512 to 12800
+		absent_io write "$file"
+		is OK in_time "$DT" touch "$file" 0 rw
+		is OK in_time "$DT" touch "$file" 13312 rw
+		serve OK
+	done
+	same_in_both f g
+	again
+	same_in_both f g
+}
+
+# The same for blocks that are not shared: xfs also copies blocks within 4 MiB of
+# one that is, and frees the old ones
+write_beside_copies() {
+	local name
+
+	xfs -d su=2m,sw=1,cowextsize=1024
+	for name in f g; do
+		fallocate -l 12M "$MNT/$name"
+		truncate -s 12M "$T/$name"
+		in_both fill $name 1
+	done
+	"$DT" isdax "$MNT/g"
+	xfs_io -c "reflink $MNT/f 1m 1m 64k" "$MNT/g"
+	for name in "$MNT/g" "$T/g"; do
+		absent_io write "$name"
+		is OK in_time "$DT" touch "$name" 1M rw
+		# the last page of the write, beyond its end
+		is OK in_time "$DT" touch "$name" 13312 rw
+		serve OK
+	done
+	same_in_both f g
+	again
+	same_in_both f g
+}
+
+# A fault keeps a write waiting, but not for longer than somebody kills it
+killed_write() {
+	local pid
+
+	two_files
+	store "/sys/block/$PMEM/dax/write_cache" 1
+	instead arch_wb_cache_pmem wait=1
+	trap 'rmmod daxtest_instead' EXIT
+	"$DT" touch "$MNT/g" 1M rw >"$T/touch.out" 2>&1 &
+	echo $! >"$T/touch.pid"
+	retry is 1 cat /sys/module/daxtest_instead/parameters/calls
+	"$DT" try pwrite "$MNT/g" 1M 8192 &
+	pid=$!
+	sleep 1
+	! gone $pid || fail "the write did not wait"
+	kill -KILL $pid
+	retry gone $pid
+	rmmod daxtest_instead
+	trap - EXIT
+	wait "$(<"$T/touch.pid")"
+	is OK cat "$T/touch.out"
+	"$DT" touch "$T/g" 1M rw
+	same_in_both f g
+	again
+	same_in_both f g
+}
+
 run_tests \
 	base_page_of_a_huge_one \
 	base_page_of_a_huge_one_is_copied \
@@ -815,6 +1007,9 @@ run_tests \
 	copy_of_the_last_page \
 	bad_page_is_overwritten \
 	page_is_bad_when_read \
+	page_is_bad_when_copied \
+	page_of_a_huge_one_is_bad_when_copied \
+	bad_page_is_not_compared \
 	bad_page_below_a_mapped_disk \
 	shared_page_fails_beside_a_sync \
 	fault_beside_an_error \
@@ -824,6 +1019,11 @@ run_tests \
 	written_from_its_own_mapping \
 	cow_of_a_pinned_page \
 	cow_of_a_pinned_huge_page \
+	write_beside_a_pinned_page \
+	store_beside_a_pinned_page \
+	write_beside_stores \
+	write_beside_copies \
+	killed_write \
 	files_that_swap \
 	huge_pages_of_the_test_filesystem \
 	writes_of_new_blocks

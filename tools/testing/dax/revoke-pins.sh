@@ -12,7 +12,7 @@ it_waits() {
 		retry told
 		sleep 1
 	else
-		retry log_says "waiting for .* pinned folios of $DEV"
+		retry log_says "waiting for .* pinned folio(s) of $DEV"
 	fi
 	kill -0 "$(<"$T/unbind.pid")" || fail "did not wait for the pin"
 	is 'E@(IO|NXIO)' try pread "$MNT/f" 0 4096

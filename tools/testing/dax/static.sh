@@ -234,6 +234,63 @@ fsync_and_msync_write_back() {
 	put "$WC" 0
 }
 
+# with_interrupts NAME: of the processor, at each call that was traced by that
+# name, with its flags: of that there is one at least
+with_interrupts() {
+	local flags
+
+	[ "$(times "$1")" -gt 0 ] || fail "nothing was written back"
+	for flags in $(traced "$1"); do
+		((${flags#*=} & 0x200)) ||
+			fail "memory was written back with interrupts off"
+	done
+	trace_again
+}
+
+# A huge page takes long to write back. While it is locked nobody needs the xarray
+# of the file, which is locked with interrupts off.
+interrupts_come_while_memory_is_written_back() {
+	local revoke
+
+	[ "$(uname -m)" = x86_64 ] || skip "no idea where interrupts are off"
+	for revoke in careful ignore; do
+		static_famfs
+		WC=$BUS/devices/$PMEM/write_cache
+		mnt "$PMEM" "revoke=$revoke"
+		mkfile f 8M 0:0:8M
+		trace_start 'at arch_wb_cache_pmem flags=%flags:x64'
+		"$DT" mfill "$MNT/f" 1
+		is OK "$DT" try fsync "$MNT/f"
+		with_interrupts at
+		"$DT" mfill "$MNT/f" 2
+		trace_again
+		unbind "$PMEM"
+		with_interrupts at
+		umount "$MNT"
+	done
+	mode "$PMEM" famfs
+	back
+
+	# what a write replaces or copies, and what truncate takes away
+	reflinked -d su=2m,sw=1,cowextsize=512
+	put "/sys/block/$PMEM/dax/write_cache" 1
+	trace_start 'at arch_wb_cache_pmem flags=%flags:x64'
+	in_both mfill g 2 2M 2M
+	in_both fill g 3 4M 4K
+	in_both mfill g 4 $((4 * 1048576 + 8192)) 4K
+	copies g h
+	with_interrupts at
+	in_both mfill h 5
+	trace_again
+	in_both fill h 6 3M 4K
+	is OK "$DT" fallocate punch "$MNT/h" 6M 4K
+	is OK "$DT" fallocate punch "$T/h" 6M 4K
+	is OK "$DT" try fsync "$MNT/h"
+	with_interrupts at
+	same_in_both f g h
+	umount "$MNT"
+}
+
 # The last one to know what is dirty is the driver
 unbinding_writes_back() {
 	static_famfs
@@ -451,11 +508,12 @@ xfs_with_a_memory_error() {
 	stop near
 }
 
-# ext4_file: $MNT/f, of 8 MiB; $BLOCK is that at 1 MiB, and $PFN its page
-ext4_file() {
+# file_on FS [OPTIONS OF MKFS]: $MNT/f, of 8 MiB; $BLOCK is that at 1 MiB, and
+# $PFN its page
+file_on() {
 	command -v filefrag >/dev/null || skip "no filefrag"
-	fs_on_pmem ext4 -q -F -b 4096
-	mount -t ext4 -o dax "/dev/$PMEM" "$MNT"
+	fs_on_pmem "$@"
+	mount -t "$1" -o dax "/dev/$PMEM" "$MNT"
 	fallocate -l 8M "$MNT/f"
 	"$DT" isdax "$MNT/f"
 	"$DT" fill "$MNT/f" 1
@@ -465,6 +523,8 @@ ext4_file() {
 	PFN=$(<"$(readlink -f "/sys/block/$PMEM/device")/resource")
 	PFN=$(printf %#x $((PFN / 4096 + BLOCK)))
 }
+
+ext4_file() { file_on ext4 -q -F -b 4096; }
 
 # ext4_machine_check platform|nobody: who tells pmem, besides the kernel
 ext4_machine_check() {
@@ -532,11 +592,12 @@ ext4_with_a_bad_page_written_in_part() {
 	umount "$MNT"
 }
 
-# An error of which pmem has no record, since no machine has told of it
-ext4_with_an_error_that_was_injected() {
+# injected_error FS [OPTIONS OF MKFS]: of which pmem has no record, since no
+# machine has told of it
+injected_error() {
 	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
-	ext4_file
-	# nobody else reports what ext4 does not know, of a page that is in use
+	file_on "$@"
+	# somebody else reports what ext4 does not know, of a page that is in use
 	start h "$DT" hold "$MNT/f" 1M r
 	start errors "$DT" fserror "$MNT"
 	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn "$PFN"
@@ -546,12 +607,82 @@ ext4_with_an_error_that_was_injected() {
 	put "/sys/block/$PMEM/dax/write_cache" 1
 	watch_flushing
 	"$DT" touch "$MNT/f" 1M rw
+	"$DT" touch "$MNT/f" 2M rw
 	"$DT" touch "$MNT/f" 3M rw
 	trace_again
 	is OK "$DT" try fsync "$MNT/f"
-	flushed 4096 4096
+	flushed 4096 4096 4096
 	stop h
 	umount "$MNT"
+}
+
+ext4_with_an_error_that_was_injected() { injected_error ext4 -q -F -b 4096; }
+
+xfs_with_an_error_that_was_injected() {
+	injected_error xfs -q -f -m reflink=0,rmapbt=1
+	injected_error xfs -q -f -m reflink=0,rmapbt=0
+	injected_error xfs -q -f -m reflink=1,rmapbt=0
+}
+
+# lost_on_disk FS [OPTIONS OF MKFS]: data that was not written back
+lost_on_disk() {
+	local fd
+
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	file_on "$@"
+	put "/sys/block/$PMEM/dax/write_cache" 1
+	exec {fd}<>"$MNT/f"
+	"$DT" touch "$MNT/f" 1M rw
+	store "/sys/block/$PMEM/badblocks" "$((BLOCK * 8)) 8"
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn "$PFN"
+	is OK "$DT" try close - <&"$fd"
+	is EIO "$DT" try fsync - <&"$fd"
+	is OK "$DT" try fsync - <&"$fd"
+	is EIO "$DT" try syncfs - <&"$fd"
+	is OK "$DT" try syncfs - <&"$fd"
+	exec {fd}<&-
+	"$DT" fill "$MNT/f" 2 1M 4K
+	"$DT" touch "$MNT/f" 1M rw
+	is OK "$DT" try fsync "$MNT/f"
+	umount "$MNT"
+}
+
+ext4_tells_of_lost_data() { lost_on_disk ext4 -q -F -b 4096; }
+
+xfs_tells_of_lost_data() {
+	lost_on_disk xfs -q -f -m reflink=0,rmapbt=1
+	lost_on_disk xfs -q -f -m reflink=1,rmapbt=0
+}
+
+# disk_again ERRORS: what the disk knows when it comes back
+disk_again() {
+	ndctl disable-namespace "$NS"
+	ndctl enable-namespace "$NS"
+	retry test -e "/dev/$PMEM"
+	is "$1" cat "/sys/block/$PMEM/badblocks"
+}
+
+# An error that only memory_failure() saw: the bus of persistent memory knows it
+# for the next driver
+disk_with_an_error_comes_back() {
+	can_check_machine
+	ext4_file
+	start early "$DT" hold "$MNT/f" 1M re
+	trace_machine_checks
+	scrubbed "$PFN"
+	hidden_once
+	trace_stop
+	is "$((BLOCK * 8)) 8" cat "/sys/block/$PMEM/badblocks"
+	stop early
+	umount "$MNT"
+	disk_again "$((BLOCK * 8)) 8"
+	disk_again "$((BLOCK * 8)) 8"
+	mount -t ext4 -o dax "/dev/$PMEM" "$MNT"
+	is EIO "$DT" try pread "$MNT/f" 1M 4096
+	"$DT" fill "$MNT/f" 2 1M 4K
+	is '' cat "/sys/block/$PMEM/badblocks"
+	umount "$MNT"
+	disk_again ''
 }
 
 # Nobody wants to hear of it early, and nobody reads it all the same
@@ -920,6 +1051,7 @@ run_tests \
 	memory_that_needs_a_command \
 	write_cache \
 	fsync_and_msync_write_back \
+	interrupts_come_while_memory_is_written_back \
 	unbinding_writes_back \
 	unbinding_a_disk_writes_back \
 	memory_errors_at_the_right_offset \
@@ -942,6 +1074,10 @@ run_tests \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \
 	ext4_with_an_error_that_was_injected \
+	xfs_with_an_error_that_was_injected \
+	ext4_tells_of_lost_data \
+	xfs_tells_of_lost_data \
+	disk_with_an_error_comes_back \
 	xfs_with_a_memory_error_that_nobody_hears_of \
 	umount_while_xfs_has_memory_errors \
 	ext4_with_a_machine_check \

@@ -9,8 +9,9 @@
 # goes away and comes back. If there is pmem, its namespace changes its mode all
 # the time, and goes away under ext4 and xfs, storms and pins. Each counts what it
 # did; the quick ones are in daxtest, "churn". After that, errors of all kinds and
-# heals of all kinds meet on one file, and the record of errors has to be true. A
-# run in which something never happened has shown nothing about it, and fails.
+# heals of all kinds meet on one file, and the record of errors has to be true;
+# then the same on pmem, with scrubs. A run in which something never happened has
+# shown nothing about it, and fails.
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
@@ -541,11 +542,13 @@ compare_record() {
 # missed: the last machine check is not in the record
 missed() { [ -n "$CHECKED" ] && ! grep -qx "$CHECKED" "$T/recorded"; }
 
-# The record tells the truth, once all machine checks have been dealt with
+# The record tells the truth, once all machine checks and scrubs have been dealt
+# with: then no page that is in it has users
 record_is_true() {
 	local end=$((SECONDS + 60))
 
-	while compare_record; [ $((LOST + GOOD)) != 0 ] || missed; do
+	while compare_record
+	      [ $((LOST + GOOD)) != 0 ] || [ "$FLAGGED" != "$BAD" ] || missed; do
 		[ $SECONDS -lt $end ] || break
 		sleep 1
 	done
@@ -554,20 +557,45 @@ record_is_true() {
 	[ $((LOST + GOOD)) = 0 ] ||
 		fail "$FLAGGED flagged; $(head -n 20 "$T"/{recorded,unreadable})"
 	[ "$BAD" != 0 ] || fail "no page was left bad"
+	[ "$FLAGGED" = "$BAD" ] ||
+		fail "$((BAD - FLAGGED)) bad pages were not taken from their users"
 	! missed || fail "page $CHECKED, which a machine check told of, is not in the record"
 }
 
+# A scrub of persistent memory ends, and has found one
+scrubber() {
+	scrub_finds $(($(rnd 4096) * 4096)) && count scrub
+	sleep 0.1
+}
+
 # Errors of all kinds, heals of all kinds, faults and I/O, on one file
-everything_about_errors() {
+everything_about_errors() { errors_and_heals; }
+
+# The same, and errors that come by the bus, which has a record of its own
+everything_about_errors_of_pmem() {
+	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
+	famfs_on_pmem
+	errors_and_heals scrub
+	# nor does the bus know of any
+	unbind "$DEV"
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$DEV"
+	is '' badblocks
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# errors_and_heals [scrub]
+errors_and_heals() {
 	local name round secs=$(((SECS + 2) / 3)) missing=() checks=()
 	local CHECKED='' BEFORE
 	local workers=("quick poison" "quick mend" "quick mend" clerk
-		"quick_storm fault" "quick_storm io")
+		"quick_storm fault" "quick_storm io" ${1:+scrubber})
 
 	healthy_file
 	BEFORE=$(corrupted)
-	PFN=$(probe access "$DEVT" 0 1)
-	PFN=${PFN##*pfn }
+	PFN=$(device_pfn 0)
 	if machine_checks; then
 		workers+=(checker)
 		checks=(machine_check)
@@ -579,12 +607,12 @@ everything_about_errors() {
 	: >"$T/churned"
 	for round in 1 2 3; do
 		SECS=$secs storm "${workers[@]}"
-		leave_errors add_record ${checks:+checker}
+		leave_errors add_record ${checks:+checker} ${1:+scrubber}
 		record_is_true "round $round"
 	done
 	sed 's/^/# /' "$T/counts" >&"$REPORT"
 	for name in poison heal mend record clear {fault,io}_{ok,failed} \
-		    "${checks[@]}"; do
+		    "${checks[@]}" $1; do
 		grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
 	done
 	[ ${#missing[@]} = 0 ] || fail "never happened: ${missing[*]}"
@@ -612,4 +640,8 @@ afterwards() {
 }
 
 exec {REPORT}>&1
-run_tests everything_at_once everything_about_errors afterwards
+run_tests \
+	everything_at_once \
+	everything_about_errors \
+	everything_about_errors_of_pmem \
+	afterwards
