@@ -67,10 +67,14 @@ check_shell() {
 	while read -r f; do
 		if grep -qE '^#!.*sh' < <(head -n 1 "$TOP/$f"); then files+=("$TOP/$f"); fi
 	done < <(cd "$TOP" && find scripts vm .ci tools -type f)
-	# Now and then a grep or head that has seen enough ends before the command that
+	# Now and then a grep, head or awk that has seen enough ends before the command that
 	# writes to it, which then fails, and the pipeline with it: scripts/lib.sh sets pipefail.
 	if grep -nE '\| *(grep +-[a-zA-Z]*q|h[e]ad\b)' "$TOP"/.ci/run "$TOP"/scripts/*.sh "$TOP"/vm/*.sh; then
 		echo 'take "grep -q PATTERN < <(COMMAND)", or sed -n'
+		return 1
+	fi
+	if grep -lPzo "\| *awk [^'\n]*'[^']*\bexit *[;}\n]" "$TOP"/.ci/run "$TOP"/scripts/*.sh "$TOP"/vm/*.sh; then
+		echo "take \"awk '... exit ...' < <(COMMAND)\""
 		return 1
 	fi
 	# variables are there for the scripts that source, or are sourced by, this one

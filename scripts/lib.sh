@@ -116,7 +116,7 @@ in_guest() {
 
 # verdict OUTPUT TEST: ok, not ok or skip; nothing if it came to none
 verdict() {
-	tr -d '\r' <"$1" | awk -v name="${2//_/ }" '
+	awk -v name="${2//_/ }" '
 	/^(not )?ok [0-9]+ / {
 		line = $0
 		sub(/^(not )?ok [0-9]+ *-? */, "", line)
@@ -125,7 +125,7 @@ verdict() {
 		if (line != name) next
 		print skip ? "skip" : $1 == "not" ? "not ok" : "ok"
 		exit
-	}'
+	}' < <(tr -d '\r' <"$1")
 }
 
 # gcov_port FILE: arguments of QEMU; vm/guest/coverage writes its counts there

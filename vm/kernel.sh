@@ -154,5 +154,5 @@ for f in bzImage System.map modules.sqfs config release; do
 done
 if [ -n "$stamp" ]; then echo "$stamp" >"$out/stamp"; fi
 say "$flavour kernel $release: $((SECONDS / 60)) min $((SECONDS % 60)) s, $(
-	ccache -s 2>/dev/null | awk '/^  Hits:|cache hit rate/ { print "ccache " $0; exit }' | tr -s ' ')"
+	awk '/^  Hits:|cache hit rate/ { print "ccache " $0; exit }' < <(ccache -s 2>/dev/null) | tr -s ' ')"
 echo "$out"

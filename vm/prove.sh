@@ -59,14 +59,14 @@ mkdir -p "$CACHE/logs"
 
 # said NAME TEST: what the test printed in that guest, and the kernel meanwhile
 said() {
-	tr -d '\r' <"$CACHE/logs/$1.out" | awk -v name="${2//_/ }" '
+	awk -v name="${2//_/ }" '
 	/^(not )?ok [0-9]+ / {
 		if (index($0, " " name " #") || index($0, " - " name) || $0 ~ name "$") exit
 		n = 0
 		next
 	}
 	{ line[n++] = $0 }
-	END { for (i = 0; i < n; i++) print line[i] }'
+	END { for (i = 0; i < n; i++) print line[i] }' < <(tr -d '\r' <"$CACHE/logs/$1.out")
 	tr -d '\r' <"$CACHE/logs/$1/console.log" | sed 's/^\[[^]]*\] *//' |
 		awk -v name="$2" '/^daxtest: / { mine = $2 == name } mine'
 }
