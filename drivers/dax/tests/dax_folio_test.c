@@ -320,8 +320,8 @@ static void pages_are_looked_at_with_interrupts_on(struct kunit *test)
 	test->priv = fault;
 	kunit_activate_static_stub(test, dax_any_hwpoison, folio_look);
 	/* the page is bad, so the fault is to come again */
-	KUNIT_EXPECT_EQ(test, dax_finish_sync_fault(&vmf, PMD_ORDER, pfn),
-			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_TRUE(test, dax_finish_sync_fault(&vmf, PMD_ORDER, pfn) ==
+				VM_FAULT_NOPAGE);
 	KUNIT_EXPECT_EQ(test, fault->looks, 1);
 	/* and the entry is not locked any more */
 	KUNIT_EXPECT_PTR_EQ(test, xa_load(pages, 0), FOLIO_PMD_ENTRY(pfn));
