@@ -323,9 +323,7 @@ pmem_remembers_what_is_bad() {
 	is '2048 8
 131072 8' badblocks
 	for again in 1 2; do
-		ndctl disable-namespace "$NS" >/dev/null
-		ndctl enable-namespace "$NS" >/dev/null
-		retry test -e "$BUS/devices/$DEV"
+		namespace_again
 		is '2048 8
 131072 8' badblocks
 	done
@@ -336,26 +334,14 @@ pmem_remembers_what_is_bad() {
 	"$DT" fill "$MNT/f" 1
 	umount "$MNT"
 	is '131072 8' badblocks
-	ndctl disable-namespace "$NS" >/dev/null
-	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$DEV"
+	namespace_again
 	is '131072 8' badblocks
 	mode "$DEV" famfs
 	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
-	ndctl disable-namespace "$NS" >/dev/null
-	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$DEV"
+	namespace_again
 	is '' badblocks
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
-}
-
-# namespace_again: in devdax mode, as after a reboot that forgets nothing
-namespace_again() {
-	ndctl disable-namespace "$NS" >/dev/null
-	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$DEV"
+	no_famfs_on_pmem
 }
 
 # scanned GOOD BAD: pages of the first 16 MiB, by a mapping of $MNT/f
@@ -402,8 +388,7 @@ pmem_remembers_more_errors_than_the_record_has_entries() {
 	"$DT" check "$MNT/f" 2
 	umount "$MNT"
 	check_pages "$DEV"
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # The page stays bad, here and for the next driver of the memory, although it has
@@ -433,8 +418,7 @@ pmem_that_does_not_clear_an_error() {
 	umount "$MNT"
 	namespace_again
 	is '' badblocks
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # The medium forgets an error only when there is something to write
@@ -454,8 +438,7 @@ pmem_has_no_buffer_to_heal_from() {
 	umount "$MNT"
 	namespace_again
 	is '' badblocks
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # The page behind the one that is healed stays bad: the caller learns how much was
@@ -554,8 +537,7 @@ found_by_a_scrub() {
 	is '2048 8' badblocks
 	heal_all
 	check_pages "$DEV"
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # A page of System RAM goes out of use
@@ -589,8 +571,7 @@ found_by_a_scrub_in_system_ram() {
 	is "$sector 8" badblocks
 	heal_all
 	check_pages "$DEV"
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # bus_and_signal: whether the bus hears of an error before memory_failure() does
@@ -621,8 +602,7 @@ error_is_known_before_it_is_told() {
 	retry is '0 8' badblocks
 	stop early
 	trace_stop
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # Errors of the same pages as heals by two ways, for a while. In the end nothing

@@ -336,6 +336,16 @@ xfs_frozen_and_a_sync_that_waits() {
 	retry unmounted
 }
 
+# take_locked_disk: the unbind waits for the filesystem, for a while
+take_locked_disk() {
+	mark
+	SECONDS=0
+	in_time take_disk
+	[ $SECONDS -lt 90 ] || fail "unbind took $SECONDS s"
+	log_says "$PMEM is locked after .* unmount it" ||
+		fail "the log does not say what to do"
+}
+
 # A remount waits for a sync that does not end, and all others wait behind it
 xfs_and_a_remount_that_waits() {
 	disk xfs -q -f -m reflink=0,rmapbt=0
@@ -349,12 +359,7 @@ xfs_and_a_remount_that_waits() {
 	mount -o remount,noatime "$MNT" &
 	echo $! >"$T/remount.pid"
 	sleep 3
-	mark
-	SECONDS=0
-	in_time take_disk
-	[ $SECONDS -lt 90 ] || fail "unbind took $SECONDS s"
-	log_says "$PMEM is locked after .* unmount it" ||
-		fail "the log does not say what to do"
+	take_locked_disk
 	new_owner mappings_are_dead r
 	rmmod daxtest_instead
 	trap - EXIT
@@ -392,12 +397,7 @@ xfs_and_a_pin_on_the_other_device() {
 	"$DT" isdax "$MNT/f"
 	"$DT" fill "$MNT/f" 1
 	start p "$DT" pin "$MNT/f" 0 rw
-	mark
-	SECONDS=0
-	in_time take_disk
-	[ $SECONDS -lt 90 ] || fail "unbind took $SECONDS s"
-	log_says "$PMEM is locked after .* unmount it" ||
-		fail "the log does not say what to do"
+	take_locked_disk
 	is '' cat $PARKED
 	new_owner true
 	stop p

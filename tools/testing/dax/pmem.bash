@@ -46,6 +46,19 @@ famfs_on_pmem() {
 	heal_all
 }
 
+# no_famfs_on_pmem: the end of that
+no_famfs_on_pmem() {
+	unbind "$DEV"
+	ndctl destroy-namespace -f "$NS" >/dev/null
+}
+
+# namespace_again: in devdax mode, as after a reboot that forgets nothing
+namespace_again() {
+	ndctl disable-namespace "$NS" >/dev/null
+	ndctl enable-namespace "$NS" >/dev/null
+	retry test -e "$BUS/devices/$DEV"
+}
+
 # scrub_finds OFFSET: an error there in $DEV, which is persistent memory
 scrub_finds() {
 	local dir start

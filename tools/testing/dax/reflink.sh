@@ -252,10 +252,10 @@ copy_that_does_not_get_into_the_file() {
 	same_in_both f g
 }
 
-# beside_shared: f and g of 12 MiB share their first 64 KiB. The rest of g is its
-# own, but xfs also copies blocks within 4 MiB of one that is shared, as soon as
+# share_64K OFFSET: f and g of 12 MiB share 64 KiB from there on. The rest of g is
+# its own, but xfs also copies blocks within 4 MiB of one that is shared, as soon as
 # any of these is written.
-beside_shared() {
+share_64K() {
 	local name
 
 	xfs -d su=2m,sw=1,cowextsize=1024
@@ -265,7 +265,12 @@ beside_shared() {
 		in_both fill $name 1
 	done
 	"$DT" isdax "$MNT/g"
-	xfs_io -c "reflink $MNT/f 0 0 64k" "$MNT/g"
+	xfs_io -c "reflink $MNT/f $1 $1 64k" "$MNT/g"
+}
+
+# beside_shared: the first 64 KiB, and a trace of what is flushed
+beside_shared() {
+	share_64K 0
 	store "/sys/block/$PMEM/dax/write_cache" 1
 	# shellcheck disable=SC2016
 	trace_start fs_dax/dax_pmd_fault_done \
@@ -945,14 +950,7 @@ write_beside_stores() {
 write_beside_copies() {
 	local name
 
-	xfs -d su=2m,sw=1,cowextsize=1024
-	for name in f g; do
-		fallocate -l 12M "$MNT/$name"
-		truncate -s 12M "$T/$name"
-		in_both fill $name 1
-	done
-	"$DT" isdax "$MNT/g"
-	xfs_io -c "reflink $MNT/f 1m 1m 64k" "$MNT/g"
+	share_64K 1m
 	for name in "$MNT/g" "$T/g"; do
 		absent_io write "$name"
 		is OK in_time "$DT" touch "$name" 1M rw

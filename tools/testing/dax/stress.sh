@@ -578,12 +578,9 @@ everything_about_errors_of_pmem() {
 	errors_and_heals scrub
 	# nor does the bus know of any
 	unbind "$DEV"
-	ndctl disable-namespace "$NS" >/dev/null
-	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$DEV"
+	namespace_again
 	is '' badblocks
-	unbind "$DEV"
-	ndctl destroy-namespace -f "$NS" >/dev/null
+	no_famfs_on_pmem
 }
 
 # errors_and_heals [scrub]
