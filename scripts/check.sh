@@ -267,7 +267,7 @@ configure() {
 	local tree=$1 obj=$2
 	shift 2
 	mkdir -p "$obj"
-	printf 'CONFIG_%s\n' KUNIT=y DAX_KUNIT_TEST=m FUSE_FS=m VIRTIO_FS=m DM_LOG_WRITES=m \
+	printf 'CONFIG_%s\n' KUNIT=y DAX_KUNIT_TEST=m FUSE_FS=m FUSE_DAX=y VIRTIO_FS=m DM_LOG_WRITES=m \
 		CXL_BUS=m CXL_PCI=m CXL_ACPI=m CXL_REGION=y DEV_DAX_CXL=m "$@" >"$SCRATCH/more.config"
 	(
 		cd "$tree"
@@ -308,8 +308,8 @@ check_sparse() {
 	"$TOP/scripts/tree.sh" --internal "$BASE_TREE" 0 || return 1
 	while read -r f; do
 		case $f in
-		# of another architecture or configuration, or below
-		drivers/dax/*|drivers/s390/*|fs/fuse/dax.c|tools/*) ;;
+		# of another architecture, or below
+		drivers/dax/*|drivers/s390/*|tools/*) ;;
 		*) targets+=("${f%.c}.o") ;;
 		esac
 	done < <(changed AM '*.c')
