@@ -4,37 +4,24 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pmem.bash"
 
 RULE=/run/udev/rules.d/61-dax-by-id.rules
 
-# namespace: $NS is in devdax mode, $UUID is that, and $PMEM the device
-namespace() {
-	local dir
-
-	command -v ndctl >/dev/null || skip "no ndctl"
-	modprobe -q nd_e820
+# devdax_with_uuid: $UUID is that of $PMEM, for as long as the test runs
+devdax_with_uuid() {
 	modprobe -q dax_pmem || skip "no dax_pmem"
-	[ -e /sys/devices/platform/e820_pmem ] ||
-		skip "no pmem: boot with memmap=1G!6G, say"
-	NS=
-	for dir in /sys/bus/nd/devices/namespace*; do
-		[[ $(readlink -f "$dir") != */e820_pmem/* ]] || NS=${dir##*/}
-	done
-	umount /dev/pmem* 2>/dev/null || :
+	namespace devdax
 	# shellcheck disable=SC2064
 	trap "ndctl destroy-namespace -f $NS; rm -f $RULE" EXIT
-	ndctl create-namespace -f -e "$NS" -m devdax >"$T/ns"
 	UUID=$(jq -r '[.. | objects | .uuid // empty][0]' "$T/ns")
-	PMEM=dax${NS#namespace}
 	retry test -e "$BUS/devices/$PMEM"
 }
 
 uuid_of_persistent_memory() {
-	namespace
+	devdax_with_uuid
 	is "$UUID" cat "$BUS/devices/$PMEM/uuid"
-	ndctl disable-namespace "$NS"
-	ndctl enable-namespace "$NS"
-	retry test -e "$BUS/devices/$PMEM"
+	namespace_again
 	is "$UUID" cat "$BUS/devices/$PMEM/uuid"
 }
 
@@ -48,7 +35,7 @@ link_by_id() {
 	mkdir -p "${RULE%/*}"
 	cp "$DIR/61-dax-by-id.rules" $RULE
 	udevadm control --reload
-	namespace
+	devdax_with_uuid
 	retry test "/dev/dax/by-id/$UUID" -ef "/dev/$PMEM"
 	# memory that has no uuid gets no link
 	udevadm trigger --action=change --settle "$BUS/devices/$DEV"

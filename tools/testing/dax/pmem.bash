@@ -52,11 +52,11 @@ no_famfs_on_pmem() {
 	ndctl destroy-namespace -f "$NS" >/dev/null
 }
 
-# namespace_again: in devdax mode, as after a reboot that forgets nothing
+# namespace_again: $PMEM comes back, as after a reboot that forgets nothing
 namespace_again() {
 	ndctl disable-namespace "$NS" >/dev/null
 	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$DEV"
+	retry test -e "/dev/$PMEM"
 }
 
 # scrub_finds OFFSET: an error there in $DEV, which is persistent memory

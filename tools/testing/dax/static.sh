@@ -67,9 +67,7 @@ files_on_it() {
 	# the metadata of the namespace has not been touched
 	mode "$PMEM" devdax
 	"$DT" mcheck "/dev/$PMEM" 2 0 16M
-	ndctl disable-namespace "$NS" >/dev/null
-	ndctl enable-namespace "$NS" >/dev/null
-	retry test -e "$BUS/devices/$PMEM"
+	namespace_again
 	"$DT" mcheck "/dev/$PMEM" 2 0 16M
 }
 
@@ -451,9 +449,7 @@ xfs_loses_its_device() {
 	stop h
 	is EIO "$DT" try pread "$MNT/f" 0 4096
 	umount "$MNT"
-	ndctl disable-namespace "$NS"
-	ndctl enable-namespace "$NS"
-	retry test -e "/dev/$PMEM"
+	namespace_again
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
 	umount "$MNT"
 }
@@ -656,9 +652,7 @@ xfs_tells_of_lost_data() {
 
 # disk_again ERRORS: what the disk knows when it comes back
 disk_again() {
-	ndctl disable-namespace "$NS"
-	ndctl enable-namespace "$NS"
-	retry test -e "/dev/$PMEM"
+	namespace_again
 	is "$1" cat "/sys/block/$PMEM/badblocks"
 }
 
