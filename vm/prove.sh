@@ -204,7 +204,9 @@ mainline_of() {
 	esac
 	found=$(grep -m 1 -oE -- "$proof" "$SCRATCH/said.$test" || :)
 	if [ -z "$found" ]; then
-		printf 'bad\t%s, but not for the reason given: no "%s" (%s)\n' "$state${words:+: $words}" "$proof" "$name"
+		printf 'bad\t%s, but not for the reason given: no "%s" in "%s" (%s)\n' \
+			"$state${words:+: $words}" "$proof" \
+			"$(grep -m 1 . "$SCRATCH/said.$test" | tr '|' /)" "$name"
 	elif [ "$kind" = 'not there' ]; then
 		printf 'fine\tnot there\n'
 	elif [[ $found =~ ^(BUG|WARNING): ]]; then
