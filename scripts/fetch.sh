@@ -18,11 +18,11 @@ if [ -n "${KERNEL_SRC:-}" ]; then
 	if ! [ -f "$KERNEL_SRC/Makefile" ] || ! [ -f "$KERNEL_SRC/Kconfig" ] ||
 	   ! v=$(kernel_version "$KERNEL_SRC"); then
 		die "KERNEL_SRC=$KERNEL_SRC is not a kernel source tree" \
-			"set it to the top folder of a Linux 7.3 or 7.2 source tree, or leave it out to fetch one"
+			"set it to the top folder of a Linux 7.3 source tree, or leave it out to fetch one"
 	fi
 	case $v in
-	7.2.*|7.3.*) ;;
-	*) warn "KERNEL_SRC is Linux $v; the series is made for 7.3 and 7.2, trying anyway" ;;
+	7.3.*) ;;
+	*) warn "KERNEL_SRC is Linux $v; the series is made for 7.3, trying anyway" ;;
 	esac
 	(cd "$KERNEL_SRC" && pwd -P)
 	exit 0

@@ -54,14 +54,8 @@ series=()
 for p in "$TOP"/patches/[0-9][0-9][0-9][0-9]-*.patch; do
 	[ ! -f "$p" ] || series+=("$p")
 done
-patches=()
-# what 7.3 has, and the series builds on
-case $version in
-7.2.*) for p in "$TOP"/patches/7.2/*.patch; do patches+=("$p"); done ;;
-esac
-before=${#patches[@]}
 if [ "$count" = all ]; then count=${#series[@]}; fi
-patches+=("${series[@]:0:count}")
+patches=("${series[@]:0:count}")
 
 scratch
 
@@ -226,9 +220,9 @@ fail() {
 	shift
 	sed 's/^error: /  /' "$SCRATCH/error" >&2
 	die "$p does not fit Linux $version: $1" \
-		"The series is made for Linux 7.3 (linux-source-7.3), and 7.2." \
-		"${KERNEL_SRC:+Leave KERNEL_SRC out to use the former, or }port the patch:" \
-		"make tree with the patches before this one (scripts/tree.sh DEST $((n > before ? n - before - 1 : 0)))," \
+		"The series is made for Linux 7.3 (linux-source-7.3)." \
+		"${KERNEL_SRC:+Leave KERNEL_SRC out to use that, or }port the patch:" \
+		"make tree with the patches before this one (scripts/tree.sh DEST $((n - 1)))," \
 		"commit what it should do there, then: make refresh TREE=DEST"
 }
 
@@ -313,7 +307,7 @@ fi
 # Nothing to do if the last run made just this. (Not worth it for a bare one.)
 input=$({
 	echo "$base $name $email ${#patches[@]}"
-	for p in "${patches[@]}" "${series[@]}"; do
+	for p in "${series[@]}"; do
 		echo "$p"
 		cat "$p"
 		sed -n '/^$/q; s/^New-file: //p' "$p" | while IFS= read -r file; do

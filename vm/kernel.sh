@@ -37,7 +37,6 @@ else
 fi
 obj=$out/obj
 tests=${TEST_MODULES:-$tree/tools/testing/dax/modules}
-case $version in 7.2.*) TEST_HEADER=${TEST_HEADER:-$TOP/vm/linux-7.2-compat.h} ;; esac
 fragments=("$TOP/vm/config/lean.config")
 [ "$flavour" = lean ] || fragments+=("$TOP/vm/config/$flavour.config")
 

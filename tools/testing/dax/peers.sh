@@ -96,9 +96,6 @@ map_populate() {
 dax_kmem_hotplug() {
 	local script=$DIR/dax-kmem-hotplug dir
 
-	case $(uname -r) in
-	7.2.*) skip "dax-kmem-hotplug is new in Linux 7.3" ;;
-	esac
 	[ -e "$script" ] || skip "no dax-kmem-hotplug"
 	for dir in "$DIR/../selftests/kselftest" "$DIR/../kselftest" \
 		   "$DIR/kselftest" "$DIR"; do
