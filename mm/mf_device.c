@@ -322,13 +322,16 @@ void mf_dev_leave_page(unsigned long pfn)
  * @last: last page frame number
  *
  * For drivers that probe: the caller records the page, and asks for more. Each
- * page is found once.
+ * page is found once. If the memory has its struct pages already, no error is
+ * missed: a memory_failure() that did not find these has ended here.
  *
- * Context: process context, sleeps.
+ * Context: process context, sleeps; not from within memory_failure().
  * Return: false if there is none.
  */
 bool mf_dev_take_left(unsigned long *pfn, unsigned long last)
 {
+	memory_failure_wait();
+
 	guard(mf_dev)();
 	if (!xa_find(&mf_dev_left, pfn, last, XA_PRESENT))
 		return false;

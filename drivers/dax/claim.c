@@ -30,12 +30,12 @@
  * whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
- * holder_name, holder_lost, dev, holder_kn, notifying, revoker and shared_sb. The
- * holder is never called under it, and of other locks only those of a wait queue
- * and of sysfs_notify_dirent() are taken. The count of notifications keeps the
- * holder alive while it is called: fs_put_dax() waits until no notification runs,
- * and so does kill_dax(). dax_sharers_lock, which is taken first, protects the
- * list of the devices with a shared_sb.
+ * holder_bdev, holder_name, holder_lost, dev, holder_kn, notifying, revoker and
+ * shared_sb. The holder is never called under it, and of other locks only those
+ * of a wait queue and of sysfs_notify_dirent() are taken. The count of
+ * notifications keeps the holder alive while it is called: fs_put_dax() waits
+ * until no notification runs, and so does kill_dax(). dax_sharers_lock, which
+ * is taken first, protects the list of the devices with a shared_sb.
  *
  * Operations take no lock: they test DAXDEV_ALIVE under dax_dev_read_lock() or
  * dax_read_lock(), and kill_dax() waits for them after it has cleared the flag.
@@ -45,6 +45,7 @@
  * tools/testing/dax/model/claim.pml is a model of all this.
  */
 #include <kunit/visibility.h>
+#include <linux/blk_types.h>
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/dax.h>
@@ -83,6 +84,7 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 	if (claim == DAX_CLAIM_FREE) {
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
+		dax_dev->holder_bdev = NULL;
 		dax_dev->holder_name[0] = '\0';
 		dax_dev->holder_lost = false;
 		WRITE_ONCE(dax_dev->shared_sb, NULL);
@@ -314,11 +316,46 @@ void fs_put_dax(struct dax_device *dax_dev, void *holder)
 }
 EXPORT_SYMBOL_GPL(fs_put_dax);
 
+/*
+ * Does the holder have all that @sb has of the device? Filesystems that claim
+ * nothing may be on other partitions of the disk, and go while the claim stays.
+ */
+static bool dax_holder_has(struct dax_device *dax_dev,
+			   const struct super_block *sb)
+{
+	struct block_device *bdev = dax_dev->holder_bdev;
+
+	lockdep_assert_held(&dax_dev->lock);
+
+	if (dax_dev->claim == DAX_CLAIM_FREE)
+		return false;
+	return !bdev || !sb->s_bdev || sb->s_bdev == bdev ||
+	       sb->s_bdev->bd_disk != bdev->bd_disk;
+}
+
+/**
+ * dax_is_sharer() - have files of a filesystem shared pages of a device?
+ * @dax_dev: the device
+ * @sb: superblock of a filesystem that has files on @dax_dev
+ *
+ * A file calls dax_note_shared() before it has a shared page. So ask after the
+ * page was seen to be one of another file, under a lock that the other one took
+ * to get the page.
+ *
+ * Context: any context.
+ * Return: true if dax_note_shared() was called for both, and the claim on
+ * @dax_dev has not been put since.
+ */
+bool dax_is_sharer(struct dax_device *dax_dev, const struct super_block *sb)
+{
+	return READ_ONCE(dax_dev->shared_sb) == sb;
+}
+
 /**
  * dax_note_shared() - remember whose files share pages of a device
  * @dax_dev: the device
  * @sb: the only superblock of the holder, which lives until the holder puts its
- *	claim
+ *	claim; or one that has another partition of the disk, and is not noted
  *
  * Shared pages do not know their files any more. The superblock is forgotten
  * when the claim is put.
@@ -330,7 +367,7 @@ void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
 
 	guard(spinlock)(&dax_sharers_lock);
 	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->shared_sb == sb || dax_dev->claim == DAX_CLAIM_FREE ||
+	if (dax_dev->shared_sb == sb || !dax_holder_has(dax_dev, sb) ||
 	    WARN_ON_ONCE(dax_dev->shared_sb))
 		return;
 	WRITE_ONCE(dax_dev->shared_sb, sb);
@@ -404,17 +441,24 @@ struct dax_device *dax_next_sharer(struct dax_device *dax_dev,
 /**
  * dax_claim() - claim a dax device by whatever means it was found
  * @dax_dev: device to claim; referenced, or looked up under dax_read_lock()
+ * @bdev: the block device of @dax_dev, or a partition of it, that @holder has
+ *	opened; NULL if there is none
  * @holder: the claimant, NULL to get a reference and no claim
  * @ops: how to tell the holder of failures, may be NULL
  *
  * Return: 0 and a further reference, %-ENODEV if the device is dead, %-EBUSY
  * if somebody has it.
  */
-int dax_claim(struct dax_device *dax_dev, void *holder,
-	      const struct dax_holder_operations *ops)
+int dax_claim(struct dax_device *dax_dev, struct block_device *bdev,
+	      void *holder, const struct dax_holder_operations *ops)
 {
+	int rc;
+
 	guard(spinlock)(&dax_dev->lock);
-	return dax_take_claim(dax_dev, holder, ops);
+	rc = dax_take_claim(dax_dev, holder, ops);
+	if (!rc && holder)
+		dax_dev->holder_bdev = bdev;
+	return rc;
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_claim);
 

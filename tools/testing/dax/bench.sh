@@ -141,6 +141,20 @@ fallocate -l 64M "$MNT/g"
 "$DT" isdax "$MNT/f"
 file _ext4_on_pmem
 
+# none of the blocks is shared any more, but the file may share some
+modprobe xfs
+mkfs.xfs -q -f -m reflink=1 "$pmem"
+mount -t xfs -o dax "$pmem" "$MNT"
+fallocate -l 64M "$MNT/f"
+cost rw "$MNT/f" w >/dev/null
+cp --reflink=always "$MNT/f" "$MNT/g"
+rm "$MNT/g"
+umount "$MNT"
+mount -t xfs -o dax "$pmem" "$MNT"
+"$DT" isdax "$MNT/f"
+bench pwrite_4K_xfs_reflink_on_pmem "$(cost rw "$MNT/f" w)" instructions
+umount "$MNT"
+
 after_a_mount
 
 start=$(region_start "$DEV")

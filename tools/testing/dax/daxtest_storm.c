@@ -276,7 +276,10 @@ static void churn_poison(void)
 	churn_wait(100000);
 }
 
-/* Return: the number of any page that the record of errors has, or -1 */
+/*
+ * Return: the number of any page that the record of errors has, or -1. Those that
+ * are behind the file stay bad.
+ */
 static int64_t churn_bad_page(void)
 {
 	unsigned long long first, count, seen = 0;
@@ -289,7 +292,7 @@ static int64_t churn_bad_page(void)
 	if (!f)
 		return -1;
 	while (fscanf(f, "%llu %llu", &first, &count) == 2)
-		if (rnd(&churn.state) % ++seen == 0)
+		if (first < 4096 * 8 && rnd(&churn.state) % ++seen == 0)
 			page = (first + rnd(&churn.state) % count) / 8;
 	fclose(f);
 	return page;

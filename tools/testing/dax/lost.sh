@@ -16,7 +16,7 @@ disk() {
 	namespace fsdax
 	retry test -e "/dev/$PMEM"
 	DISK=$(readlink -f "/sys/block/$PMEM/device")
-	[ "$fs" != erofs ] || { erofs_image; return; }
+	[ "$fs" != erofs ] || { erofs_image "$@"; return; }
 	"mkfs.$fs" "$@" "/dev/$PMEM" >"$T/mkfs" 2>&1
 	mount -t "$fs" -o dax "/dev/$PMEM" "$MNT"
 	fallocate -l 64M "$MNT/f"
@@ -25,12 +25,20 @@ disk() {
 	sync
 }
 
+# erofs_image [NAME]...: of these files, which have the same data, and of f
 erofs_image() {
+	local name options=()
+
 	command -v mkfs.erofs >/dev/null || skip "no mkfs.erofs"
 	mkdir "$T/image"
 	truncate -s 64M "$T/image/f"
 	"$DT" fill "$T/image/f" 1
-	mkfs.erofs "$T/erofs" "$T/image" >"$T/mkfs" 2>&1
+	for name; do
+		cp "$T/image/f" "$T/image/$name"
+		# each chunk is there once, where it can be a huge page
+		options=(--chunksize=$((2 << 20)) --dsunit=512)
+	done
+	mkfs.erofs "${options[@]}" "$T/erofs" "$T/image" >"$T/mkfs" 2>&1
 	dd if="$T/erofs" of="/dev/$PMEM" bs=1M status=none
 	sync
 	mount -t erofs -o dax "/dev/$PMEM" "$MNT"
@@ -187,6 +195,34 @@ xfs_shared() {
 	stop r
 	stop a
 	umount "$MNT"
+}
+
+# Files of erofs that have the same data share the memory, which erofs does not say.
+# Nobody finds these files: the new owner has to wait until they let go.
+erofs_shared() {
+	disk erofs g
+	pin_seconds 1
+	holds r f 1M r
+	holds rg g 1M r
+	holds rh f 4M rh
+	holds rhg g 4M rh
+	cmp "$MNT/f" "$MNT/g"
+	for name in r rg rh rhg; do
+		tell $name r
+		is OK echo "$HEARD"
+	done
+	in_time take_disk
+	is "*pinned 2 for *" cat $PARKED
+	fails ndctl create-namespace -f -e "$NS" -m fsdax >"$T/ns" 2>&1
+	cannot_be_read
+	stop r
+	stop rh
+	is "*pinned 2 for *" cat $PARKED
+	stop rg
+	stop rhg
+	umount "$MNT"
+	retry is '' cat $PARKED
+	new_owner true
 }
 
 # shared_and_lost linear|stripe: pages that files share, on a mapped disk that does
@@ -459,6 +495,7 @@ run_tests \
 	xfs_reflink_mapped \
 	erofs_mapped \
 	xfs_shared \
+	erofs_shared \
 	xfs_shared_on_linear \
 	xfs_shared_on_stripes \
 	unmount_waits_for_a_search \

@@ -34,7 +34,8 @@ namespace() {
 	[ "$mode" != devdax ] || PMEM=dax${NS#namespace}
 }
 
-# famfs_on_pmem: from now on $DEV is persistent memory, without a bad page.
+# famfs_on_pmem: from now on $DEV is persistent memory, without a bad page. On the
+# bus of that it is $ND, a folder in that of the region, and begins at $START.
 # Needs poison.bash.
 famfs_on_pmem() {
 	modprobe -q dax_pmem || skip "no dax_pmem"
@@ -44,6 +45,8 @@ famfs_on_pmem() {
 	mode "$DEV" famfs
 	DEVT=$(<"$BUS/devices/$DEV/dev")
 	heal_all
+	ND=$(dirname "$(readlink -f "$BUS/devices/$DEV")")
+	read -r START _ <<<"$(ranges "$DEV")"
 }
 
 # no_famfs_on_pmem: the end of that
@@ -59,14 +62,11 @@ namespace_again() {
 	retry test -e "/dev/$PMEM"
 }
 
-# scrub_finds OFFSET: an error there in $DEV, which is persistent memory
+# scrub_finds OFFSET: an error there in $DEV, which is persistent memory, but may
+# be gone just now
 scrub_finds() {
-	local dir start
-
-	dir=$(readlink -f "$BUS/devices/$DEV")
-	read -r start _ <<<"$(ranges "$DEV")"
-	modprobe daxtest_scrub region="${dir%/*/*}" addr=$((start + $1))
-	rmmod daxtest_scrub
+	modprobe --first-time daxtest_scrub region="${ND%/*}" \
+		addr=$((START + $1)) && rmmod daxtest_scrub
 }
 
 # fs_on_pmem TYPE OPTIONS OF MKFS
@@ -165,6 +165,12 @@ shared_on() {
 in_both() {
 	"$DT" "$1" "$MNT/$2" "${@:3}"
 	"$DT" "$1" "$T/$2" "${@:3}"
+}
+
+# holds NAME FILE OFFSET ACCESS
+holds() {
+	start "$1" "$DT" hold "$MNT/$2" "$3" "$4"
+	is 'ready OK' echo "$HEARD"
 }
 
 # copies FROM TO

@@ -39,12 +39,6 @@ again() {
 	mount -t xfs -o dax "/dev/$PMEM" "$MNT"
 }
 
-# holds NAME FILE OFFSET ACCESS
-holds() {
-	start "$1" "$DT" hold "$MNT/$2" "$3" "$4"
-	is 'ready OK' echo "$HEARD"
-}
-
 # told NAME LINE: and it can
 told() {
 	tell "$1" "$2"
@@ -200,10 +194,12 @@ each_free() {
 
 # The page that was to become a copy is somebody else's when that has failed
 copy_that_cannot_be_made() {
+	local small huge
+
 	two_files -d size=300m
 	bad_block f 256
-	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/g" 1M rw
-	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' "$DT" touch "$MNT/g" 1M rwh
+	small=$("$DT" touch "$MNT/g" 1M rw) || :
+	huge=$("$DT" touch "$MNT/g" 1M rwh) || :
 	# its new owner shows whether something is wrong with the page
 	all_that_is_free
 	each_free mfill 2
@@ -212,6 +208,8 @@ copy_that_cannot_be_made() {
 	each_free mcheck 2
 	rm "$MNT"/c.*
 	"$DT" mcheck "$MNT/f" 1 2M 2M
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$small"
+	is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$huge"
 }
 
 # The filesystem cannot make copies a part of the file that was to get them: the
@@ -277,23 +275,32 @@ beside_shared() {
 		'flush arch_wb_cache_pmem size=$arg2:u64'
 }
 
+# fails_with FUNCTION=RESULT OFFSET LENGTH: a write to g does, because the function
+# returns that
+fails_with() {
+	instead "${1%=*}" result="${1#*=}"
+	trap 'rmmod daxtest_instead' EXIT
+	is EIO "$DT" try pwrite "$MNT/g" "$2" "$3"
+	rmmod daxtest_instead
+	trap - EXIT
+}
+
 # What is dirty is written back in the end, whatever becomes of a copy
 failed_copy_loses_nothing() {
 	beside_shared
 	in_both mfill g 2 1M 64K
 	in_both fill g 3 0 4K
 	trace_again
-	is EFAULT "$DIR/halfbuf" "$MNT/g" $((M + K4)) 4096 7 0
 	is 4096 "$DIR/halfbuf" "$MNT/g" $((M + 2 * K4)) 16384 7 4096
-	instead xfs_reflink_end_cow result=-5
-	trap 'rmmod daxtest_instead' EXIT
-	is EIO "$DT" try pwrite "$MNT/g" $((M + 8 * K4)) 16384
-	rmmod daxtest_instead
-	trap - EXIT
+	# all of it is in the new blocks, which the file does not get
+	fails_with xfs_reflink_end_cow=-5 $((M + 8 * K4)) 16384
+	# nothing is
+	fails_with dax_copy_from_iter=0 1M 8192
 	is OK "$DT" try fsync "$MNT/g"
 	# but for the page that has been written anew
 	[ "$(bytes_flushed)" -ge $((15 * K4)) ] ||
 		fail "$(bytes_flushed) bytes are written back"
+	"$DT" check "$MNT/g" 2 1M 8192
 	"$DT" check "$MNT/g" 2 $((M + 3 * K4)) $((13 * K4))
 	same_in_both f
 }
@@ -305,7 +312,7 @@ pinned_page_stays_if_the_copy_fails() {
 	beside_shared
 	start p "$DT" pin "$MNT/g" $((M + K4)) rw
 	in_both fill g 3 0 4K
-	is EFAULT "$DIR/halfbuf" "$MNT/g" $((M + K4)) 4096 7 0
+	fails_with xfs_reflink_end_cow=-5 $((M + K4)) 4096
 	truncate -s 1M "$MNT/g" &
 	pid=$!
 	sleep 2
@@ -963,6 +970,53 @@ write_beside_copies() {
 	same_in_both f g
 }
 
+# Faults come in between, also if no buffer is there for the last part
+write_goes_by_2M() {
+	two_files
+	trace_start 'begin xfs_direct_write_iomap_begin length=$arg3:u64'
+	is $((7 * M)) "$DIR/halfbuf" "$MNT/g" $M $((7 * M)) 7 $((7 * M))
+	is $((3 * M)) "$DIR/halfbuf" "$MNT/g" $((8 * M)) $((4 * M)) 7 \
+		$((3 * M))
+	[ "$(times begin)" -ge 6 ] || fail "$(times begin) steps"
+	[ "$(traced begin | tr ' ' '\n' | cut -d = -f 2 | sort -n |
+		tail -n 1)" -le $((2 * M)) ] || fail "$(traced begin)"
+	umount "$MNT"
+}
+
+# A store by a mapping of 2 MiB to blocks that cannot be mapped like that
+store_copies_one_page() {
+	local free
+
+	two_files
+	sync
+	free=$(stat -f -c %f "$MNT")
+	written g 2M rwh
+	sync
+	free=$((free - $(stat -f -c %f "$MNT")))
+	[ $free -lt 256 ] || fail "$free blocks for a word"
+	same_in_both f g
+}
+
+# The file that goes waits for the pin, and not for a mapping of the other one
+removed_beside_a_mapping() {
+	local pid
+
+	two_files
+	holds h g 2M r
+	start p "$DT" pin "$MNT/f" 2M r
+	rm "$MNT/f" &
+	pid=$!
+	sleep 2
+	! gone $pid || fail "rm did not wait for the pin"
+	stop p
+	retry gone $pid
+	wait $pid
+	told h r
+	stop h
+	"$DT" check "$MNT/g" 1
+	umount "$MNT"
+}
+
 # A fault keeps a write waiting, but not for longer than somebody kills it
 killed_write() {
 	local pid
@@ -990,6 +1044,72 @@ killed_write() {
 	same_in_both f g
 }
 
+# The same for a write that needs no copy, and waits for the entry itself
+killed_write_of_new_blocks() {
+	local pid
+
+	famfs_mount new
+	mkfile f 4M 0:0:4M
+	"$DT" fill "$MNT/f" 1
+	start h "$DT" stall pte "$MNT/f" 0 w
+	is armed echo "$HEARD"
+	retry is there probe stalled
+	"$DT" try pwrite "$MNT/f" 0 8192 &
+	pid=$!
+	sleep 1
+	! gone $pid || fail "the write did not wait"
+	kill -KILL $pid
+	retry gone $pid
+	is there probe stalled
+	probe go
+	hear h
+	is 'ready OK' echo "$HEARD"
+	"$DT" fill "$MNT/f" 2
+	told h r
+	"$DT" mcheck "$MNT/f" 2
+	stop h
+	umount "$MNT"
+	check_pages "$DEV"
+}
+
+# mapped_beside_a_copy COPIED OTHER OFFSET [h]: a store to COPIED replaces the page
+# by a copy, and OTHER has the block for itself. It is mapped before the copy is.
+mapped_beside_a_copy() {
+	start s "$DT" stall entry "$MNT/$1" "$3" "w${4:-}"
+	is armed echo "$HEARD"
+	retry is there probe stalled
+	is OK timeout 60 "$DT" touch "$MNT/$2" "$3" "r${4:-}"
+	is there probe stalled
+	probe go
+	hear s
+	is 'ready OK' echo "$HEARD"
+	stop s
+	is OK "$DT" touch "$T/$1" "$3" rw
+	same_in_both f g
+}
+
+# The other file maps a page whose file is about to lose it
+page_beside_its_copy() {
+	# shellcheck disable=SC2086
+	two_files $HUGE_BLOCKS
+	is OK "$DT" touch "$MNT/g" 1M r
+	mapped_beside_a_copy g f 1M
+	trace_start fs_dax/dax_pmd_fault_done
+	holds h g 2M rh
+	is 1 pmd_faults
+	mapped_beside_a_copy g f 2M h
+	told h r
+	stop h
+	holds h f 4M rh
+	mapped_beside_a_copy f g 4M h
+	told h r
+	stop h
+	again
+	same_in_both f g
+	rm "$MNT/g"
+	same_in_both f
+}
+
 run_tests \
 	base_page_of_a_huge_one \
 	base_page_of_a_huge_one_is_copied \
@@ -1003,6 +1123,7 @@ run_tests \
 	pinned_page_stays_if_the_copy_fails \
 	copy_of_a_part_of_a_huge_page \
 	copy_of_the_last_page \
+	page_beside_its_copy \
 	bad_page_is_overwritten \
 	page_is_bad_when_read \
 	page_is_bad_when_copied \
@@ -1022,6 +1143,10 @@ run_tests \
 	write_beside_stores \
 	write_beside_copies \
 	killed_write \
+	write_goes_by_2M \
+	store_copies_one_page \
+	removed_beside_a_mapping \
+	killed_write_of_new_blocks \
 	files_that_swap \
 	huge_pages_of_the_test_filesystem \
 	writes_of_new_blocks

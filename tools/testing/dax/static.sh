@@ -261,6 +261,9 @@ interrupts_come_while_memory_is_written_back() {
 		is OK "$DT" try fsync "$MNT/f"
 		with_interrupts at
 		"$DT" mfill "$MNT/f" 2
+		# pages that files share are found by way of each file
+		is OK "$DT" mkfile -l "$MNT/g" 2M 0:0:2M
+		is OK "$DT" touch "$MNT/g" 0 r
 		trace_again
 		unbind "$PMEM"
 		with_interrupts at
@@ -585,6 +588,30 @@ ext4_with_a_bad_page_written_in_part() {
 	is EIO "$DT" try pwrite "$MNT/f" $(((1 << 20) + 100)) 8
 	is 4096 "$DT" try pwrite "$MNT/f" 1M 4096
 	is '' cat "/sys/block/$PMEM/badblocks"
+	umount "$MNT"
+}
+
+# Of a write that ends in a bad page, the whole pages before that are written
+ext4_with_a_bad_page_at_the_end_of_a_write() {
+	local m=$((1 << 20)) badblocks sectors
+
+	ext4_file
+	badblocks=/sys/block/$PMEM/badblocks
+	# all of the three pages are bad, or the last one from its middle on
+	for sectors in "$((BLOCK * 8)) 24" "$((BLOCK * 8 + 20)) 4"; do
+		store "$badblocks" "$sectors"
+		is EIO "$DIR/halfbuf" "$MNT/f" $((m + 8192)) 1808 2 1808
+		is 8192 "$DIR/halfbuf" "$MNT/f" $m 10000 2 10000
+		is EIO "$DT" try pread "$MNT/f" $((m + 8192)) 4096
+		"$DT" fill "$MNT/f" 1 1M 12288
+		is '' cat "$badblocks"
+		# the end of a write needs no heal if its page is good
+		store "$badblocks" "$((BLOCK * 8)) 8"
+		is 10000 "$DIR/halfbuf" "$MNT/f" $m 10000 2 10000
+		is '' cat "$badblocks"
+		"$DT" fill "$MNT/f" 1 1M 12288
+	done
+	"$DT" mcheck "$MNT/f" 1
 	umount "$MNT"
 }
 
@@ -967,7 +994,11 @@ a_second_filesystem_on_the_disk() {
 	mkdir "$second"
 	namespace fsdax
 	ndctl disable-namespace "$NS"
-	minor=$(next_minor)
+	# the number of a device that has just gone is free a moment later
+	minor=$(for i in {1..10}; do
+		next_minor
+		sleep 0.2
+	done | sort -n | head -n 1)
 	ndctl enable-namespace "$NS"
 	retry test -e "/dev/$PMEM"
 	# udev reads the table again, and its partitions are gone meanwhile,
@@ -994,6 +1025,53 @@ a_second_filesystem_on_the_disk() {
 	# its number is free when the last reader is gone
 	retry is "$minor" next_minor
 	ndctl enable-namespace "$NS"
+}
+
+# Filesystems that claim nothing, on other partitions of the disk, are not taken for
+# the one that has the claim
+files_that_share_on_other_partitions() {
+	local i lock name
+
+	command -v sfdisk >/dev/null || skip "no sfdisk"
+	command -v mkfs.xfs >/dev/null || skip "no mkfs.xfs"
+	command -v mkfs.erofs >/dev/null || skip "no mkfs.erofs"
+	modprobe -q xfs || grep -qw xfs /proc/filesystems || skip "no xfs"
+	modprobe -q erofs || grep -qw erofs /proc/filesystems || skip "no erofs"
+	mkdir "$T/2" "$T/3" "$T/image"
+	truncate -s 2M "$T/image/a"
+	"$DT" fill "$T/image/a" 1
+	cp "$T/image/a" "$T/image/b"
+	mkfs.erofs --chunksize=4096 "$T/erofs" "$T/image" >"$T/mkfs" 2>&1
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	# as above
+	exec {lock}<"/dev/$PMEM"
+	flock $lock
+	printf ',350M\n,100M\n,100M\n' | sfdisk -q "/dev/$PMEM"
+	for i in 1 2 3; do
+		retry test -e "/dev/${PMEM}p$i"
+	done
+	mkfs.xfs -q -f -m reflink=0 "/dev/${PMEM}p1"
+	mount -t xfs -o dax "/dev/${PMEM}p1" "$MNT"
+	touch "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	for i in 2 3; do
+		dd if="$T/erofs" of="/dev/${PMEM}p$i" bs=1M conv=fsync \
+			status=none
+		mount -t erofs -o dax "/dev/${PMEM}p$i" "$T/$i"
+		"$DT" isdax "$T/$i/a"
+		for name in a b; do
+			start $name$i "$DT" hold "$T/$i/$name" 1M r
+			is 'ready OK' echo "$HEARD"
+		done
+	done
+	exec {lock}<&-
+	for i in 2 3; do
+		stop a$i
+		stop b$i
+		umount "$T/$i"
+	done
+	umount "$MNT"
 }
 
 # what_stays_is_written_back TYPE OPTIONS OF MKFS: of a file that changes
@@ -1033,6 +1111,40 @@ what_stays_is_written_back_on_xfs() {
 	what_stays_is_written_back xfs -q -f -m reflink=1
 }
 
+# truncated_beside_a_mapping TYPE OPTIONS OF MKFS: the file is mapped anew while
+# truncate waits for a pin, and the end of the pin is not that of the page's use
+truncated_beside_a_mapping() {
+	local pid
+
+	fs_on_pmem "$@"
+	mount -t "$1" -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 8M "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	start h "$DT" hold "$MNT/f" 2M rw
+	start p "$DT" pin "$MNT/f" 2M rw
+	truncate -s 0 "$MNT/f" &
+	pid=$!
+	sleep 2
+	! gone $pid || fail "truncate did not wait for the pin"
+	tell h r
+	is OK echo "$HEARD"
+	stop p
+	retry gone $pid
+	wait $pid
+	tell h r
+	is 'BUS_ADRERR *' echo "$HEARD"
+	stop h
+	umount "$MNT"
+}
+
+truncated_beside_a_mapping_on_ext4() {
+	truncated_beside_a_mapping ext4 -q -F -b 4096
+}
+
+truncated_beside_a_mapping_on_xfs() {
+	truncated_beside_a_mapping xfs -q -f -m reflink=1
+}
+
 ext4_with_dax() { fs_on_pmem ext4 -q -F -b 4096; }
 xfs_with_dax() { fs_on_pmem xfs -q -f -m reflink=0; }
 
@@ -1058,12 +1170,16 @@ run_tests \
 	xfs_with_dax \
 	what_stays_is_written_back_on_ext4 \
 	what_stays_is_written_back_on_xfs \
+	truncated_beside_a_mapping_on_ext4 \
+	truncated_beside_a_mapping_on_xfs \
 	a_second_filesystem_on_the_disk \
+	files_that_share_on_other_partitions \
 	xfs_with_reflink \
 	xfs_with_reflink_of_huge_pages \
 	xfs_with_reflink_by_two \
 	xfs_with_reflink_in_pieces \
 	ext4_with_a_bad_page_written_in_part \
+	ext4_with_a_bad_page_at_the_end_of_a_write \
 	xfs_loses_its_device \
 	umount_while_xfs_loses_its_device \
 	xfs_with_a_memory_error \

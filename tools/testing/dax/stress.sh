@@ -9,8 +9,9 @@
 # goes away and comes back. If there is pmem, its namespace changes its mode all
 # the time, and goes away under ext4 and xfs, storms and pins. Each counts what it
 # did; the quick ones are in daxtest, "churn". After that, errors of all kinds and
-# heals of all kinds meet on one file, and the record of errors has to be true;
-# then the same on pmem, with scrubs. A run in which something never happened has
+# heals of all kinds meet on one file, while the driver of the device changes, and
+# the record of errors has to be true; then the same on pmem, with scrubs, and the
+# namespace goes away and comes back. A run in which something never happened has
 # shown nothing about it, and fails.
 # shellcheck disable=SC2317,SC2329
 
@@ -32,6 +33,9 @@ count() {
 		echo . >>"$T/count.$name"
 	done
 }
+
+# What a test has changed is put back when it ends
+AT_EXIT=:
 
 # quietly tries; the winner counts
 did() {
@@ -136,9 +140,9 @@ storms_on_a_mount() {
 	fi
 	count mount
 	did mkfile mkfile "$MNT/f" 16M 0:0:16M || :
-	unlocked "$DT" iostorm "$MNT/f" 2 1 >"$T/storm.io" 2>/dev/null &
+	unlocked "$DT" iostorm "$MNT/f" "${STORM:-2}" 1 >"$T/storm.io" 2>/dev/null &
 	IO=$!
-	unlocked "$DT" faultstorm "$MNT/f" 2 1 >"$T/storm.fault" 2>/dev/null &
+	unlocked "$DT" faultstorm "$MNT/f" "${STORM:-2}" 1 >"$T/storm.fault" 2>/dev/null &
 	FAULT=$!
 	# the more time it took, the longer will these take to begin
 	t=$((${EPOCHREALTIME/./} - start))
@@ -161,7 +165,7 @@ mounter() {
 	count umount
 }
 
-# tally KIND [WHERE]: the counts of a storm of a second there
+# tally KIND [WHERE]: the counts of a storm there
 tally() {
 	read -r _ _ ok _ failed <"$T/storm.${2:-}$1"
 	echo "${2:-}$1_ok $ok" >>"$T/churned"
@@ -413,6 +417,18 @@ storm() {
 	}
 }
 
+# ready_to_storm: with udev out of the way, which would do little else than start
+# programs for each change
+ready_to_storm() {
+	! udevadm control --stop-exec-queue 2>/dev/null ||
+		AT_EXIT+='; udevadm control --start-exec-queue; udevadm settle'
+	# shellcheck disable=SC2064
+	trap "$AT_EXIT" EXIT
+	: >"$T/lock"
+	: >"$T/lock.gate"
+	: >"$T/churned"
+}
+
 everything_at_once() {
 	local name round missing=() region=() pmem=() workers=(mounter reloader
 		creator ram_user "quick bind" "quick hold" "quick hold"
@@ -431,14 +447,8 @@ everything_at_once() {
 	else
 		echo "# no pmem, or no ndctl, jq, unshare, ext4 or xfs: none of that" >&"$REPORT"
 	fi
-	# which would do little else than start programs for each change
-	if udevadm control --stop-exec-queue 2>/dev/null; then
-		trap 'udevadm control --start-exec-queue; udevadm settle' EXIT
-	fi
+	ready_to_storm
 	mkdir "$T/created.mnt"
-	: >"$T/lock"
-	: >"$T/lock.gate"
-	: >"$T/churned"
 	# on a slow machine it takes longer until everything has happened once
 	for round in 1 2 3 4 5; do
 		storm "${workers[@]}"
@@ -474,33 +484,52 @@ MONARCH=/sys/devices/system/machinecheck/machinecheck0/monarch_timeout
 # them, and it is not to wait for the others.
 machine_checks() {
 	(can_check_machine) 2>/dev/null && [ -e $MONARCH ] || return 1
-	# shellcheck disable=SC2064
-	trap "echo $(<$MONARCH) >$MONARCH" EXIT
+	AT_EXIT+="; echo $(<$MONARCH) >$MONARCH"
 	echo 0 >$MONARCH
 	echo hw >$MCE_INJECT/flags
 }
 
-# The machine finds a page bad by itself, and the kernel no longer maps it; the
-# other ways to inject an error leave that out
-checker() {
-	CHECKED=$(rnd 4096)
-	check_machine $((PFN + CHECKED)) && count machine_check
+# The pages of the file that is stormed, and others behind it, which nobody heals
+FILE_PAGES=4096
+KEPT_PAGES=128
+
+# bad_page [kept] COMMAND...: it makes the page in its last argument bad, and the
+# kernel has heard of that when it succeeds. The page is remembered if nobody heals
+# it before the record is looked at.
+bad_page() {
+	local page kept=
+
+	page=$(rnd $FILE_PAGES)
+	if [ "$1" = kept ]; then
+		kept=y
+		shift
+	elif [ "$(rnd 8)" = 0 ]; then
+		kept=y
+		page=$((FILE_PAGES + page % KEPT_PAGES))
+	fi
+	"$@" "$page" && { [ -z "$kept" ] || echo "$page" >>"$T/kept"; }
 	sleep 0.1
 }
 
-# The administrator adds an error to the record
-add_record() {
-	did record try store "$BUS/devices/$DEV/badblocks" \
-		"$(($(rnd 4096) * 8)) 8" || :
-	sleep 0.1
+# check_page PAGE: the machine finds it bad by itself, and the kernel no longer
+# maps it; the other ways to inject an error leave that out. If there is no driver,
+# the next one hears of that.
+check_page() { check_machine $((PFN + $1)) && count machine_check; }
+
+checker() { bad_page check_page; }
+
+# record_page PAGE: the administrator adds an error to the record
+record_page() {
+	did record try store "$BUS/devices/$DEV/badblocks" "$(($1 * 8)) 8"
 }
 
 # And clears one
 clerk() {
 	local first _
 
-	add_record
-	read -r first _ < <(badblocks) || return 0
+	bad_page record_page
+	read -r first _ < <(badblocks) &&
+		[ "$first" -lt $((FILE_PAGES * 8)) ] || return 0
 	did clear try store "$BUS/devices/$DEV/badblocks" "-$first 8"
 	sleep 0.1
 }
@@ -511,23 +540,17 @@ leave_errors() {
 
 	for i in {1..10}; do
 		for how; do
-			$how
+			bad_page kept "$how"
 		done
 	done
-}
-
-# quick_storm fault|io: on the file, all the time
-quick_storm() {
-	"$DT" "$1storm" "$MNT/f" $((END - SECONDS)) 2 >"$T/storm.$1" || :
-	tally "$1"
 }
 
 # corrupted: so many pages the kernel itself takes for bad
 corrupted() { awk '/^HardwareCorrupted:/ { kb = $2 } END { print kb / 4 }' /proc/meminfo; }
 
 # compare_record: BAD pages are in the record. Those of them that can be read
-# are GOOD, and so are those that are not in it and that the kernel takes for bad.
-# Others that cannot be read are LOST.
+# are GOOD, and so are those that are not in it and that somebody has made bad, or
+# the kernel takes for bad. Others that cannot be read are LOST.
 compare_record() {
 	badblocks | awk '{ for (s = $1; s < $1 + $2; s += 8) print s / 8 }' |
 		sort >"$T/recorded"
@@ -535,12 +558,10 @@ compare_record() {
 	FLAGGED=$(($(corrupted) - BEFORE))
 	BAD=$(wc -l <"$T/recorded")
 	GOOD=$(comm -23 "$T/recorded" "$T/unreadable" | wc -l)
+	GOOD=$((GOOD + $(sort -u "$T/kept" | comm -23 - "$T/recorded" | wc -l)))
 	[ "$FLAGGED" -le "$BAD" ] || GOOD=$((GOOD + FLAGGED - BAD))
 	LOST=$(comm -13 "$T/recorded" "$T/unreadable" | wc -l)
 }
-
-# missed: the last machine check is not in the record
-missed() { [ -n "$CHECKED" ] && ! grep -qx "$CHECKED" "$T/recorded"; }
 
 # The record tells the truth, once all machine checks and scrubs have been dealt
 # with: then no page that is in it has users
@@ -548,34 +569,46 @@ record_is_true() {
 	local end=$((SECONDS + 60))
 
 	while compare_record
-	      [ $((LOST + GOOD)) != 0 ] || [ "$FLAGGED" != "$BAD" ] || missed; do
+	      [ $((LOST + GOOD)) != 0 ] || [ "$FLAGGED" != "$BAD" ]; do
 		[ $SECONDS -lt $end ] || break
 		sleep 1
 	done
-	echo "# $1: $BAD bad, $FLAGGED flagged," \
+	echo "# $1: $BAD bad, $FLAGGED flagged, $(sort -u "$T/kept" | wc -l) kept," \
 		"good while bad $GOOD, lost while good $LOST" >&"$REPORT"
-	[ $((LOST + GOOD)) = 0 ] ||
-		fail "$FLAGGED flagged; $(head -n 20 "$T"/{recorded,unreadable})"
+	if [ $((LOST + GOOD)) != 0 ]; then
+		fail "recorded only: $(comm -23 "$T/recorded" "$T/unreadable" | xargs)," \
+			"unreadable only: $(comm -13 "$T/recorded" "$T/unreadable" | xargs)," \
+			"made bad only: $(sort -u "$T/kept" | comm -23 - "$T/recorded" | xargs)"
+	fi
 	[ "$BAD" != 0 ] || fail "no page was left bad"
 	[ "$FLAGGED" = "$BAD" ] ||
 		fail "$((BAD - FLAGGED)) bad pages were not taken from their users"
-	! missed || fail "page $CHECKED, which a machine check told of, is not in the record"
 }
 
-# A scrub of persistent memory ends, and has found one
-scrubber() {
-	scrub_finds $(($(rnd 4096) * 4096)) && count scrub
-	sleep 0.1
+# scrub_page PAGE: a scrub of persistent memory ends, and has found it
+scrub_page() { scrub_finds $(($1 * 4096)) && count scrub; }
+
+scrubber() { bad_page scrub_page; }
+
+# The namespace goes away and comes back, as a device of devdax mode
+namespace_reloader() {
+	local dir=/sys/bus/nd/drivers/dax_pmem
+
+	sleep "$((2 + $(rnd 4))).$(rnd 10)"
+	did namespace_gone try store $dir/unbind "${ND##*/}"
+	did namespace_back try store $dir/bind "${ND##*/}"
 }
 
-# Errors of all kinds, heals of all kinds, faults and I/O, on one file
+# Errors of all kinds, heals of all kinds, faults and I/O, on one file of a device
+# that changes its mode
 everything_about_errors() { errors_and_heals; }
 
 # The same, and errors that come by the bus, which has a record of its own
 everything_about_errors_of_pmem() {
 	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
 	famfs_on_pmem
-	errors_and_heals scrub
+	# and after that udev works again, for which ndctl waits
+	(errors_and_heals scrub namespace_{gone,back})
 	# nor does the bus know of any
 	unbind "$DEV"
 	namespace_again
@@ -583,43 +616,48 @@ everything_about_errors_of_pmem() {
 	no_famfs_on_pmem
 }
 
-# errors_and_heals [scrub]
+# errors_and_heals [scrub ...]: and what else has to happen on pmem
 errors_and_heals() {
-	local name round secs=$(((SECS + 2) / 3)) missing=() checks=()
-	local CHECKED='' BEFORE
-	local workers=("quick poison" "quick mend" "quick mend" clerk
-		"quick_storm fault" "quick_storm io" ${1:+scrubber})
+	local name round secs=$(((SECS + 2) / 3)) missing checks=() BEFORE PFN STORM=6
+	local workers=("quick poison" "quick mend" "quick mend" clerk mounter
+		"quick bind" ${1:+scrubber namespace_reloader})
 
 	healthy_file
 	BEFORE=$(corrupted)
 	PFN=$(device_pfn 0)
+	umount "$MNT"
 	if machine_checks; then
 		workers+=(checker)
 		checks=(machine_check)
 	else
 		echo "# no machine checks: this machine cannot inject them" >&"$REPORT"
 	fi
-	: >"$T/lock"
-	: >"$T/lock.gate"
-	: >"$T/churned"
-	for round in 1 2 3; do
+	ready_to_storm
+	for round in {1..6}; do
+		: >"$T/kept"
 		SECS=$secs storm "${workers[@]}"
-		leave_errors add_record ${checks:+checker} ${1:+scrubber}
+		famfs_mount
+		DEVT=$(<"$BUS/devices/$DEV/dev")
+		mkfile f $(((FILE_PAGES + KEPT_PAGES) * 4))K \
+			0:0:$(((FILE_PAGES + KEPT_PAGES) * 4))K
+		leave_errors record_page ${checks:+check_page} ${1:+scrub_page}
 		record_is_true "round $round"
+		"$DT" fill "$MNT/f" 1
+		"$DT" mcheck "$MNT/f" 1
+		is '' badblocks
+		is "$BEFORE" corrupted
+		umount "$MNT"
+		check_pages "$DEV"
+		missing=()
+		for name in poison heal mend record clear {fault,io}_{ok,failed} \
+			    {bind,unbind}_fsdev_dax mount_lost "${checks[@]}" "$@"; do
+			grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
+		done
+		[ "$round" -lt 3 ] || [ ${#missing[@]} != 0 ] || break
 	done
 	sed 's/^/# /' "$T/counts" >&"$REPORT"
-	for name in poison heal mend record clear {fault,io}_{ok,failed} \
-		    "${checks[@]}" $1; do
-		grep -q "^$name [1-9]" "$T/counts" || missing+=("$name")
-	done
 	[ ${#missing[@]} = 0 ] || fail "never happened: ${missing[*]}"
 	! grep -q '^worker_died ' "$T/counts" || fail "a worker died"
-	"$DT" fill "$MNT/f" 1
-	"$DT" mcheck "$MNT/f" 1
-	is '' badblocks
-	is "$BEFORE" corrupted
-	umount "$MNT"
-	check_pages "$DEV"
 }
 
 # And then it works as if nothing had been
