@@ -35,6 +35,7 @@ test:
 
 test-all: test
 	@vm/test.sh -f vm/suites.more
+	@vm/test.sh kunit-arm64 kunit-arm64-64k
 	@$(if $(XFSTESTS),vm/xfstests.sh)
 
 soak:

@@ -3,7 +3,7 @@
 # Installs the Debian packages that building and testing need, those that are
 # missing only.
 #
-# usage: scripts/deps.sh [build|guest|check|coverage|machines]...	(default: build guest)
+# usage: scripts/deps.sh [build|guest|check|coverage|machines|arm64]...	(default: build guest)
 
 . "$(dirname "$0")/lib.sh"
 
@@ -29,8 +29,11 @@ packages() {
 		echo "gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
 		echo "gcc-i686-linux-gnu clang-19 lld-19=ld.lld-19 llvm-19=llvm-nm-19"
 		;;
+	arm64)
+		echo "gcc-aarch64-linux-gnu"
+		;;
 	*)
-		die "no such set of packages: $1" "usage: $0 [build|guest|check|coverage|machines]..."
+		die "no such set of packages: $1" "usage: $0 [build|guest|check|coverage|machines|arm64]..."
 		;;
 	esac
 }

@@ -1,18 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of the QEMU that runs the guests: that of Debian forky,
-# unpacked into the cache with the libraries it needs, their C library
-# included. Nothing is installed on the machine itself, and nothing of it is
+# Prints the path of the QEMU that runs the guests, which are x86-64 unless
+# another machine is named: that of Debian forky, unpacked into the cache with
+# the libraries it needs, their C library included. Nothing is installed on the machine itself, and nothing of it is
 # used but its kernel. Debian 12's own QEMU, 7.2, goes on executing code that
 # the kernel of the guest has changed ("Oops: int3"), and knows no volatile
 # memory on CXL.
 #
-# usage: vm/emulator.sh [--update]	(--update: with today's packages)
+# usage: vm/emulator.sh [--update] [x86_64|aarch64]	(--update: with today's packages)
 
 . "$(dirname "$0")/../scripts/lib.sh"
 
 SUITE=forky
-PACKAGE=qemu-system-x86
+update=
+if [ "${1:-}" = --update ]; then
+	update=y
+	shift
+fi
+machine=${1:-x86_64}
+case $machine in
+x86_64) PACKAGE=qemu-system-x86 ;;
+aarch64) PACKAGE=qemu-system-arm ;;
+*) die "no such machine: $machine" "usage: $0 [--update] [x86_64|aarch64]" ;;
+esac
 
 # Paths that stand for the program: the loader, the libraries, the modules and the
 # firmware are all those that came with it.
@@ -24,12 +34,11 @@ exec "$dir/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$dir/u
 	--argv0 qemu-system-x86_64 "$dir/usr/bin/qemu-system-x86_64" \
 	-L "$dir/usr/share/seabios" -L "$dir/usr/share/qemu" "$@"
 '
+launcher=${launcher//qemu-system-x86_64/qemu-system-$machine}
 
 key=$(printf '%s\n' "$SUITE" "$PACKAGE" "$launcher" | sha256sum | cut -c1-16)
 dir=$CACHE/emulator/$key
-program=$dir/qemu-system-x86_64
-update=
-[ "${1:-}" != --update ] || update=y
+program=$dir/qemu-system-$machine
 
 if [ -z "$update" ] && [ -x "$program" ]; then
 	echo "$program"
@@ -52,7 +61,7 @@ download() {
 		-o Dir::Cache::archives="$SCRATCH/debs/" -t "$SUITE" "$PACKAGE" >"$SCRATCH/log" 2>&1
 }
 
-say "downloading QEMU of Debian $SUITE with its libraries (43 MB)"
+say "downloading QEMU of Debian $SUITE for $machine with its libraries (43 MB)"
 if [ -n "$update" ] || ! download; then
 	"$TOP/scripts/apt.sh" --refresh
 	download || {
@@ -71,9 +80,9 @@ for deb in "$SCRATCH"/debs/*.deb; do
 		die "cannot unpack ${deb##*/}" "see the message above; a full disk is the usual reason"
 done
 rm -rf -- "$SCRATCH/new/usr/share"/{man,locale,bug,lintian}
-printf %s "$launcher" >"$SCRATCH/new/qemu-system-x86_64"
-chmod 755 "$SCRATCH/new/qemu-system-x86_64"
-version=$("$SCRATCH/new/qemu-system-x86_64" -accel tcg --version 2>"$SCRATCH/log" | sed -n 's/^QEMU emulator version //p')
+printf %s "$launcher" >"$SCRATCH/new/qemu-system-$machine"
+chmod 755 "$SCRATCH/new/qemu-system-$machine"
+version=$("$SCRATCH/new/qemu-system-$machine" -accel tcg --version 2>"$SCRATCH/log" | sed -n 's/^QEMU emulator version //p')
 [ -n "$version" ] ||
 	die "the QEMU of Debian $SUITE does not run on this machine: $(tail -n 1 "$SCRATCH/log")" \
 		"it is built for amd64; on such a machine, remove $CACHE/apt and try again"

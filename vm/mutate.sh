@@ -157,7 +157,7 @@ kunit_py() {
 		build_env
 		cd "$tree"
 		PATH=$TOP/vm/kunit:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 nice -n 5 \
-			python3 tools/testing/kunit/kunit.py "$1" --arch=x86_64 \
+			python3 tools/testing/kunit/kunit.py "$1" --arch=x86_64 --kconfig_add CONFIG_CPU_MITIGATIONS=n \
 			--kunitconfig=drivers/dax/tests --build_dir="$kunit" "${@:2}"
 	) </dev/null >"$CACHE/logs/mutate-kunit-$1.out" 2>&1
 }

@@ -10,7 +10,9 @@
 #   -x		all but "costs", which wants the kernel of the base as well, and
 #		"reboot"
 #   -f FILE	the table (default: vm/suites)
-#   NAME	these suites only; "kunit", "hosts", "costs" and "reboot" are some
+#   NAME	these suites only; "kunit", "hosts", "costs" and "reboot" are some, and
+#		so are "kunit-arm64" and "kunit-arm64-64k" (pages of 64 KiB), which
+#		run only if they are named
 #
 # From the environment: GCOV=DIR has lean suites run on the kernel that counts
 # what is executed, and leaves the counts in DIR/NAME.tar.
@@ -20,7 +22,7 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 
 table=$TOP/vm/suites
-kunit=y hosts=y costs=y reboot=y
+kunit=y hosts=y costs=y reboot=y arm64=()
 while getopts f:x o; do
 	case $o in
 	x) costs='' reboot='' ;;
@@ -38,13 +40,17 @@ if [ $# -gt 0 ]; then
 	case $want in *" reboot "*) reboot=y ;; esac
 fi
 for name; do
-	case $name in kunit|hosts|costs|reboot) continue ;; esac
+	case $name in
+	kunit|hosts|costs|reboot) continue ;;
+	kunit-arm64|kunit-arm64-64k) arm64+=("$name"); continue ;;
+	esac
 	grep -q "^$name	" "$table" ||
-		die "no suite is called $name" "there are: kunit hosts costs reboot $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
+		die "no suite is called $name" "there are: kunit kunit-arm64 kunit-arm64-64k hosts costs reboot $(sed -n 's/^\([^#	][^	]*\)	.*/\1/p' "$table" | tr '\n' ' ')"
 done
 
 need_machine
 "$TOP/scripts/deps.sh"
+if [ ${#arm64[@]} -gt 0 ]; then "$TOP/scripts/deps.sh" arm64; fi
 lock "$CACHE/test.lock"
 scratch
 start_and_wait "$TOP/scripts/tree.sh" --internal "$WORK_TREE"
@@ -187,31 +193,46 @@ run_suite() {
 	fi
 }
 
-# The KUnit tests, by the kernel's own runner.
+# kunit NAME: the KUnit tests, by the kernel's own runner.
 kunit() {
-	local out=$CACHE/logs/kunit.out build=$CACHE/trees/work/kunit
+	local name=$1 out=$CACHE/logs/$1.out build=$CACHE/trees/work/$1 prefix='' args o
+	case $name in
+	kunit)
+		args=(--arch=x86_64 --kconfig_add CONFIG_CPU_MITIGATIONS=n)
+		;;
+	*)
+		prefix=aarch64-linux-gnu-
+		args=(--arch=arm64 --cross_compile="$prefix")
+		# what the tests do without, to build less
+		for o in ARM64_PTR_AUTH EFI INPUT_MOUSE SUSPEND; do args+=(--kconfig_add "CONFIG_$o=n"); done
+		;;
+	esac
+	case $name in
+	*-64k) args+=(--kconfig_add CONFIG_ARM64_64K_PAGES=y) ;;
+	esac
 	need_disk "$build" 500 "the KUnit kernel"
 	mkdir -p "$CACHE/logs"
 	rm -f "$build/results.json"
-	echo "# suite kunit"
+	echo "# suite $name"
 	(
 		build_env
 		cd "$WORK_TREE"
 		PATH=$TOP/vm/kunit:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 nice -n 5 \
-			python3 tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=drivers/dax/tests \
-			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache gcc" --timeout=900 \
-			--json="$build/results.json"
+			python3 tools/testing/kunit/kunit.py run --kunitconfig=drivers/dax/tests \
+			--build_dir="$build" --jobs="$JOBS" --make_options="CC=ccache ${prefix}gcc" --timeout=900 \
+			--json="$build/results.json" "${args[@]}"
 	) </dev/null 2>&1 | tee "$out" || :
-	if ! [ -f "$build/results.json" ] || ! "$TOP/vm/kunit/results.py" "$build/results.json" >"$results.kunit"; then
-		result fail kunit "KUnit tests" "they did not run to the end: $out"
+	if ! [ -f "$build/results.json" ] ||
+	   ! "$TOP/vm/kunit/results.py" "$build/results.json" "$name" "$build/test.log" >"$results.$name"; then
+		result fail "$name" "KUnit tests" "they did not run to the end: $out"
 		return
 	fi
-	cat "$results.kunit" >>"$results"
-	if "$TOP/vm/splat.sh" "$build/test.log" >"$CACHE/logs/kunit.splat" 2>&1; then
-		result pass kunit "no complaint in the kernel log"
+	cat "$results.$name" >>"$results"
+	if "$TOP/vm/splat.sh" "$build/test.log" >"$CACHE/logs/$name.splat" 2>&1; then
+		result pass "$name" "no complaint in the kernel log"
 	else
-		sed 's/^/# /' "$CACHE/logs/kunit.splat"
-		result fail kunit "no complaint in the kernel log"
+		sed 's/^/# /' "$CACHE/logs/$name.splat"
+		result fail "$name" "no complaint in the kernel log"
 	fi
 }
 
@@ -275,7 +296,7 @@ if [ -n "$kunit" ] && ! [ -f "$WORK_TREE/drivers/dax/tests/.kunitconfig" ]; then
 	result fail kunit "KUnit tests" "the tree has none: no drivers/dax/tests/.kunitconfig"
 elif [ -n "$kunit" ]; then
 	built=$(compgen -G "$CACHE/trees/work/kunit/arch/*/boot/bzImage" || :)
-	start kunit
+	start kunit kunit
 	kunit_pid=$!
 	if [ -z "$built" ]; then
 		wait $kunit_pid || kunit_died=y
@@ -308,6 +329,10 @@ wait
 for name in "${started[@]}"; do
 	grep -qxF "$name	the guest ended normally" < <(cut -f 2,3 "$results") ||
 		result fail "$name" "it ran" "it died before its verdict: see above"
+done
+for name in "${arm64[@]}"; do
+	start kunit "$name"
+	wait $! || result fail "$name" "it ran" "it died before its verdict: see above"
 done
 # nothing beside it: each of its guests is to run while the other does
 if [ -n "$hosts" ]; then
