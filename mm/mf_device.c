@@ -107,7 +107,8 @@ static void mf_dev_count_locked(unsigned long pfn)
 
 	if (state & MF_DEV_MARKED)
 		return;
-	num_poisoned_pages_inc(pfn);
+	/* the page belongs to no memory block, even if there is one around it */
+	atomic_long_inc(&num_poisoned_pages);
 	mf_dev_set_state(pfn, state | MF_DEV_MARKED);
 }
 
@@ -174,6 +175,32 @@ void mf_dev_hide_page(unsigned long pfn)
 EXPORT_SYMBOL_GPL(mf_dev_hide_page);
 
 /**
+ * mf_dev_find_bad() - find a page of device memory that is known to be bad
+ * @pfn: page frame number to begin with; set to that of the page
+ * @last: last page frame number
+ *
+ * For drivers whose record of errors can be full. What was not found can go bad
+ * at any time; until the end of a read section of the device the page stays in
+ * the direct map all the same.
+ *
+ * Context: any.
+ * Return: false if there is none.
+ */
+bool mf_dev_find_bad(unsigned long *pfn, unsigned long last)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&mf_dev_pages, index, entry, *pfn, last)
+		if (xa_to_value(entry) & MF_DEV_MARKED) {
+			*pfn = index;
+			return true;
+		}
+	return false;
+}
+EXPORT_SYMBOL_GPL(mf_dev_find_bad);
+
+/**
  * mf_dev_begin_heal() - make a bad page accessible, to be written
  * @page: page of an fs-dax device, in the record of its driver
  *
@@ -211,7 +238,7 @@ void mf_dev_end_heal(struct page *page, bool good)
 		xa_erase(&mf_dev_pages, pfn);
 		mf_dev_flag(page, false);
 		if (state & MF_DEV_MARKED)
-			num_poisoned_pages_sub(pfn, 1);
+			atomic_long_dec(&num_poisoned_pages);
 		return;
 	}
 
@@ -270,7 +297,7 @@ void mf_dev_forget(unsigned long start, unsigned long nr_pages)
 			  start + nr_pages - 1) {
 		xa_erase(&mf_dev_pages, pfn);
 		if (xa_to_value(entry) & MF_DEV_MARKED)
-			num_poisoned_pages_sub(pfn, 1);
+			atomic_long_dec(&num_poisoned_pages);
 		if (xa_to_value(entry) & MF_DEV_HIDDEN)
 			mf_dev_map(pfn, true);
 	}
@@ -306,7 +333,8 @@ EXPORT_SYMBOL_IF_KUNIT(mf_dev_leave);
  * @pfn: its page frame number
  *
  * The driver may have left between the error and memory_failure(), or not have
- * come yet: mf_dev_take_left() tells the next driver of the memory.
+ * come yet, or not have all of its pages yet, or not be able to record an error
+ * yet: mf_dev_take_left() tells the next driver of the memory.
  *
  * Context: process context, sleeps.
  */
@@ -315,6 +343,7 @@ void mf_dev_leave_page(unsigned long pfn)
 	guard(mf_dev)();
 	xa_store(&mf_dev_left, pfn, xa_mk_value(1), GFP_KERNEL | __GFP_NOFAIL);
 }
+EXPORT_SYMBOL_GPL(mf_dev_leave_page);
 
 /**
  * mf_dev_take_left() - find a page that went bad while the memory had no driver
@@ -322,16 +351,14 @@ void mf_dev_leave_page(unsigned long pfn)
  * @last: last page frame number
  *
  * For drivers that probe: the caller records the page, and asks for more. Each
- * page is found once. If the memory has its struct pages already, no error is
- * missed: a memory_failure() that did not find these has ended here.
+ * page is found once. No error is missed if the memory has its struct pages, and
+ * memory_failure_wait() was called after these were made.
  *
- * Context: process context, sleeps; not from within memory_failure().
+ * Context: process context, sleeps.
  * Return: false if there is none.
  */
 bool mf_dev_take_left(unsigned long *pfn, unsigned long last)
 {
-	memory_failure_wait();
-
 	guard(mf_dev)();
 	if (!xa_find(&mf_dev_left, pfn, last, XA_PRESENT))
 		return false;

@@ -30,12 +30,11 @@
  * whatever driver the device has by then.
  *
  * Locking: dax_device::lock protects state, claim, holder_data, holder_ops,
- * holder_bdev, holder_name, holder_lost, dev, holder_kn, notifying, revoker and
- * shared_sb. The holder is never called under it, and of other locks only those
- * of a wait queue and of sysfs_notify_dirent() are taken. The count of
- * notifications keeps the holder alive while it is called: fs_put_dax() waits
- * until no notification runs, and so does kill_dax(). dax_sharers_lock, which
- * is taken first, protects the list of the devices with a shared_sb.
+ * holder_name, holder_lost, dev, holder_kn, notifying and revoker. The holder is
+ * never called under it, and of other locks only those of a wait queue and of
+ * sysfs_notify_dirent() are taken. The count of notifications keeps the holder
+ * alive while it is called: fs_put_dax() waits until no notification runs, and
+ * so does kill_dax().
  *
  * Operations take no lock: they test DAXDEV_ALIVE under dax_dev_read_lock() or
  * dax_read_lock(), and kill_dax() waits for them after it has cleared the flag.
@@ -45,7 +44,6 @@
  * tools/testing/dax/model/claim.pml is a model of all this.
  */
 #include <kunit/visibility.h>
-#include <linux/blk_types.h>
 #include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/dax.h>
@@ -84,10 +82,8 @@ static void dax_set_claim(struct dax_device *dax_dev, enum dax_claim claim)
 	if (claim == DAX_CLAIM_FREE) {
 		WRITE_ONCE(dax_dev->holder_data, NULL);
 		dax_dev->holder_ops = NULL;
-		dax_dev->holder_bdev = NULL;
 		dax_dev->holder_name[0] = '\0';
 		dax_dev->holder_lost = false;
-		WRITE_ONCE(dax_dev->shared_sb, NULL);
 	}
 	if (claim == DAX_CLAIM_LOST)
 		dax_dev->holder_lost = true;
@@ -259,22 +255,6 @@ int fs_dax_get(struct dax_device *dax_dev, void *holder,
 }
 EXPORT_SYMBOL_GPL(fs_dax_get);
 
-/*
- * All devices with a shared_sb. A page tells the device that it is of, and this
- * may be below the one that a filesystem has, if there is device mapper.
- */
-static LIST_HEAD(dax_sharers);
-static DEFINE_SPINLOCK(dax_sharers_lock);
-
-/* The claim is free, and may already have been taken anew. */
-static void dax_unlist_sharer(struct dax_device *dax_dev)
-{
-	guard(spinlock)(&dax_sharers_lock);
-	guard(spinlock)(&dax_dev->lock);
-	if (!dax_dev->shared_sb)
-		list_del_init(&dax_dev->sharer);
-}
-
 static void dax_put_claim(struct dax_device *dax_dev)
 {
 	unsigned int own;
@@ -308,157 +288,28 @@ static void dax_put_claim(struct dax_device *dax_dev)
 void fs_put_dax(struct dax_device *dax_dev, void *holder)
 {
 	/* holder_data is @holder only while @holder has the claim */
-	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder)) {
+	if (dax_dev && holder && !WARN_ON_ONCE(dax_holder(dax_dev) != holder))
 		dax_put_claim(dax_dev);
-		dax_unlist_sharer(dax_dev);
-	}
 	put_dax(dax_dev);
 }
 EXPORT_SYMBOL_GPL(fs_put_dax);
-
-/*
- * Does the holder have all that @sb has of the device? Filesystems that claim
- * nothing may be on other partitions of the disk, and go while the claim stays.
- */
-static bool dax_holder_has(struct dax_device *dax_dev,
-			   const struct super_block *sb)
-{
-	struct block_device *bdev = dax_dev->holder_bdev;
-
-	lockdep_assert_held(&dax_dev->lock);
-
-	if (dax_dev->claim == DAX_CLAIM_FREE)
-		return false;
-	return !bdev || !sb->s_bdev || sb->s_bdev == bdev ||
-	       sb->s_bdev->bd_disk != bdev->bd_disk;
-}
-
-/**
- * dax_is_sharer() - have files of a filesystem shared pages of a device?
- * @dax_dev: the device
- * @sb: superblock of a filesystem that has files on @dax_dev
- *
- * A file calls dax_note_shared() before it has a shared page. So ask after the
- * page was seen to be one of another file, under a lock that the other one took
- * to get the page.
- *
- * Context: any context.
- * Return: true if dax_note_shared() was called for both, and the claim on
- * @dax_dev has not been put since.
- */
-bool dax_is_sharer(struct dax_device *dax_dev, const struct super_block *sb)
-{
-	return READ_ONCE(dax_dev->shared_sb) == sb;
-}
-
-/**
- * dax_note_shared() - remember whose files share pages of a device
- * @dax_dev: the device
- * @sb: the only superblock of the holder, which lives until the holder puts its
- *	claim; or one that has another partition of the disk, and is not noted
- *
- * Shared pages do not know their files any more. The superblock is forgotten
- * when the claim is put.
- */
-void dax_note_shared(struct dax_device *dax_dev, struct super_block *sb)
-{
-	if (READ_ONCE(dax_dev->shared_sb) == sb)
-		return;
-
-	guard(spinlock)(&dax_sharers_lock);
-	guard(spinlock)(&dax_dev->lock);
-	if (dax_dev->shared_sb == sb || !dax_holder_has(dax_dev, sb) ||
-	    WARN_ON_ONCE(dax_dev->shared_sb))
-		return;
-	WRITE_ONCE(dax_dev->shared_sb, sb);
-	if (list_empty(&dax_dev->sharer))
-		list_add_tail(&dax_dev->sharer, &dax_sharers);
-}
-
-/* A filesystem may have several devices, and is met at one of them only. */
-static bool dax_sharer_met(struct dax_device *dax_dev)
-{
-	struct dax_device *met;
-
-	lockdep_assert_held(&dax_sharers_lock);
-	list_for_each_entry(met, &dax_sharers, sharer) {
-		if (met == dax_dev)
-			break;
-		/* one that has just been put is met at the next device */
-		if (READ_ONCE(met->shared_sb) == dax_dev->shared_sb &&
-		    READ_ONCE(met->claim) != DAX_CLAIM_LEAVING)
-			return true;
-	}
-	return false;
-}
-
-static struct super_block *dax_shared_sb_get(struct dax_device *dax_dev)
-{
-	guard(spinlock)(&dax_dev->lock);
-	if (!dax_dev->shared_sb || dax_dev->claim == DAX_CLAIM_LEAVING ||
-	    dax_sharer_met(dax_dev))
-		return NULL;
-	dax_dev->notifying++;
-	return dax_dev->shared_sb;
-}
-
-/**
- * dax_next_sharer() - get the next filesystem whose files share pages
- * @dax_dev: NULL for the first; else what the previous call returned
- * @sb: set to the superblock
- *
- * A page does not tell by which device its files have it: the device of the page
- * may be below a mapped device.
- *
- * Context: process context.
- * Return: the device of the filesystem. The superblock and the claim on the
- * device stay until the next call, which must follow. NULL if there are no
- * further ones; holders that are about to leave are left out.
- */
-struct dax_device *dax_next_sharer(struct dax_device *dax_dev,
-				   struct super_block **sb)
-{
-	struct dax_device *next;
-	bool found = false;
-
-	scoped_guard(spinlock, &dax_sharers_lock) {
-		/* a device whose claim cannot be put is in the list still */
-		next = list_prepare_entry(dax_dev, &dax_sharers, sharer);
-		list_for_each_entry_continue(next, &dax_sharers, sharer) {
-			*sb = dax_shared_sb_get(next);
-			found = *sb;
-			if (found)
-				break;
-		}
-	}
-	if (dax_dev)
-		dax_notify_end(dax_dev);
-	return found ? next : NULL;
-}
 
 #endif /* CONFIG_FS_DAX */
 
 /**
  * dax_claim() - claim a dax device by whatever means it was found
  * @dax_dev: device to claim; referenced, or looked up under dax_read_lock()
- * @bdev: the block device of @dax_dev, or a partition of it, that @holder has
- *	opened; NULL if there is none
  * @holder: the claimant, NULL to get a reference and no claim
  * @ops: how to tell the holder of failures, may be NULL
  *
  * Return: 0 and a further reference, %-ENODEV if the device is dead, %-EBUSY
  * if somebody has it.
  */
-int dax_claim(struct dax_device *dax_dev, struct block_device *bdev,
-	      void *holder, const struct dax_holder_operations *ops)
+int dax_claim(struct dax_device *dax_dev, void *holder,
+	      const struct dax_holder_operations *ops)
 {
-	int rc;
-
 	guard(spinlock)(&dax_dev->lock);
-	rc = dax_take_claim(dax_dev, holder, ops);
-	if (!rc && holder)
-		dax_dev->holder_bdev = bdev;
-	return rc;
+	return dax_take_claim(dax_dev, holder, ops);
 }
 EXPORT_SYMBOL_IF_KUNIT(dax_claim);
 

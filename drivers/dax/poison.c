@@ -142,17 +142,15 @@ static ssize_t dax_show_badblocks(struct dev_dax *dev_dax,
 	sector_t base = sector - dax_sectors(dax_range->pgoff);
 
 	while (sector < end && at + DAX_BADBLOCKS_LINE <= PAGE_SIZE) {
-		sector_t nr = min_t(sector_t, end - sector, INT_MAX), bad, len;
+		sector_t next, bad, len;
 
-		if (!badblocks_check(&dev_dax->region->bb, sector, nr, &bad,
-				     &len)) {
-			sector += nr;
-			continue;
-		}
+		if (!badblocks_check(&dev_dax->region->bb, sector, end - sector,
+				     &bad, &len))
+			break;
 		/* an entry may begin before the range and end behind it */
-		nr = min(bad + len, end);
+		next = min(bad + len, end);
 		bad = max(bad, sector);
-		sector = nr;
+		sector = next;
 		at += sysfs_emit_at(buf, at, "%llu %llu\n", bad - base,
 				    sector - bad);
 	}
@@ -441,15 +439,20 @@ EXPORT_SYMBOL_GPL(dax_poison_add);
 int dax_poison_failure(struct dev_dax *dev_dax, unsigned long pfn,
 		       unsigned long nr_pages, int mf_flags, u64 *offset)
 {
+	unsigned long bad = pfn;
+
 	if (!(mf_flags & MF_RECORDED))
 		return dax_poison_add(dev_dax, pfn, nr_pages, offset);
 	if (!dax_phys_to_offset(dev_dax, PFN_PHYS(pfn), offset))
 		return -ENXIO;
 
 	guard(dax_poison)(dev_dax->region);
-	/* a machine check of the same page may have come first */
+	/*
+	 * A machine check of the same page may have come first. The flag does
+	 * not tell, as pages of a huge folio can share their struct pages.
+	 */
 	if (!dax_region_is_bad(dev_dax->region, pfn) ||
-	    PageHWPoison(pfn_to_page(pfn)))
+	    mf_dev_find_bad(&bad, pfn))
 		return 1;
 	dax_count_failure(dev_dax->dax_dev);
 	dax_poison_flag(dev_dax, pfn, nr_pages);
@@ -481,6 +484,29 @@ static void dax_poison_take_ram(unsigned long pfn)
 }
 
 /*
+ * Errors of pages that went online just then. Other drivers than kmem ask when
+ * they have their pages.
+ */
+static void dax_poison_find_left(struct dax_region *dax_region)
+{
+	unsigned long last = PHYS_PFN(dax_region->res.end);
+	unsigned long pfn = PHYS_PFN(dax_region->res.start);
+	bool found = false;
+
+	memory_failure_wait();
+	while (READ_ONCE(dax_region->live) && mf_dev_take_left(&pfn, last)) {
+		guard(dax_poison)(dax_region);
+		xa_store(&dax_region->bb_found, pfn, xa_mk_value(1),
+			 GFP_KERNEL | __GFP_NOFAIL);
+		dax_poison_record(dax_region, pfn, 1);
+		dax_poison_note(dax_region, pfn, 1);
+		found = true;
+	}
+	if (found)
+		device_for_each_child(dax_region->dev, NULL, dax_poison_reread);
+}
+
+/*
  * Those who use a page have to do without, as after a machine check. They may
  * take their time, so this is done without a lock on any device.
  */
@@ -491,6 +517,7 @@ static void dax_poison_take_found(struct work_struct *work)
 	unsigned long pfn;
 	void *entry;
 
+	dax_poison_find_left(dax_region);
 	xa_for_each(&dax_region->bb_found, pfn, entry) {
 		if (!READ_ONCE(dax_region->live))
 			break;
@@ -537,8 +564,6 @@ long dax_poison_span(struct dev_dax *dev_dax, pgoff_t pgoff, long nr_pages,
 	if (likely(!dax_poison_any(dev_dax)))
 		return nr_pages;
 
-	/* badblocks_check() counts sectors in an int */
-	nr_pages = min(nr_pages, INT_MAX >> PAGE_SECTORS_SHIFT);
 	sector = dax_page_sector(dev_dax, pgoff, &nr_pages);
 	if (badblocks_check(&dax_region->bb, sector, dax_sectors(nr_pages),
 			    &first, &len)) {
@@ -766,23 +791,20 @@ static long dax_poison_read_back(struct dax_region *dax_region, void *addr,
  * The record is full, and the pages are in the middle of a run: note the pages
  * behind them beside the record first, and then end the run earlier.
  */
-static bool dax_poison_split(struct dax_region *dax_region, sector_t sector,
+static void dax_poison_split(struct dax_region *dax_region, sector_t sector,
 			     long nr_pages)
 {
 	sector_t at = sector + dax_sectors(nr_pages), end, first, len;
 
 	if (!badblocks_check(&dax_region->bb, at, 1, &first, &len))
-		return false;
+		return;
 	for (end = first + len; at < end; at += PAGE_SECTORS)
-		if (xa_err(xa_store(&dax_region->bb_more,
-				    dax_sector_pfn(dax_region, at),
-				    xa_mk_value(1), GFP_KERNEL)))
-			return false;
-	return badblocks_clear(&dax_region->bb, sector, end - sector);
+		xa_store(&dax_region->bb_more, dax_sector_pfn(dax_region, at),
+			 xa_mk_value(1), GFP_KERNEL | __GFP_NOFAIL);
+	badblocks_clear(&dax_region->bb, sector, end - sector);
 }
 
-/* Return: false if there is no memory to remember what is behind them. */
-static bool dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
+static void dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
 			      long nr_pages)
 {
 	sector_t sector = (PFN_PHYS(pfn) - dax_region->res.start) >>
@@ -790,24 +812,22 @@ static bool dax_poison_forget(struct dax_region *dax_region, unsigned long pfn,
 
 	lockdep_assert_held(&dax_region->poison_lock);
 
-	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)) &&
-	    !dax_poison_split(dax_region, sector, nr_pages))
-		return false;
+	if (!badblocks_clear(&dax_region->bb, sector, dax_sectors(nr_pages)))
+		dax_poison_split(dax_region, sector, nr_pages);
 	for (long i = 0; i < nr_pages; i++)
 		xa_erase(&dax_region->bb_more, pfn + i);
 	trace_dax_poison(dax_region, pfn, nr_pages, false);
-	return true;
 }
 
 /* These pages are good, but nobody knows so before they leave the record. */
-static bool dax_poison_make_good(struct dax_region *dax_region,
+static void dax_poison_make_good(struct dax_region *dax_region,
 				 struct page *page, long nr_pages)
 {
 	for (long i = 0; i < nr_pages; i++)
 		mf_dev_end_heal(page + i, true);
 	/* the flag goes first, as a flush leaves out flagged pages */
 	smp_wmb();
-	return dax_poison_forget(dax_region, dax_region->heal_pfn, nr_pages);
+	dax_poison_forget(dax_region, dax_region->heal_pfn, nr_pages);
 }
 
 /* As memory_failure() leaves bad pages, or is about to. */
@@ -828,8 +848,8 @@ static long dax_poison_heal_end(struct dev_dax *dev_dax, struct page *page,
 
 	guard(dax_poison)(dax_region);
 	nr_pages = min_t(long, nr_pages, dax_region->heal_good);
-	if (nr_pages && !dax_poison_make_good(dax_region, page, nr_pages))
-		nr_pages = 0;
+	if (nr_pages)
+		dax_poison_make_good(dax_region, page, nr_pages);
 	dax_poison_keep_bad(page + nr_pages, dax_region->heal_nr - nr_pages);
 	if (nr_pages < dax_region->heal_nr)
 		dax_poison_note(dax_region, dax_region->heal_pfn + nr_pages,
@@ -1135,6 +1155,7 @@ void dax_poison_bind(struct dev_dax *dev_dax)
 	struct dax_region *dax_region = dev_dax->region;
 	unsigned long nr_bad;
 
+	memory_failure_wait();
 	dax_poison_take_left(dev_dax);
 	for (int i = 0; i < dev_dax->nr_range; i++) {
 		const struct range *range = &dev_dax->ranges[i].range;
@@ -1207,6 +1228,7 @@ static void dax_poison_go_online(struct dev_dax *dev_dax,
 		.online = true,
 	};
 
+	dax_poison_take_left(dev_dax);
 	scoped_guard(dax_poison, dev_dax->region)
 		dax_poison_for_each(dev_dax, dax_poison_ram_page, &ram);
 	if (!ram.nr_bad)
@@ -1248,6 +1270,11 @@ static int dax_poison_watch(struct notifier_block *nb, unsigned long action,
 	switch (action) {
 	case MEM_GOING_ONLINE:
 		dax_poison_go_online(dev_dax, arg);
+		break;
+	case MEM_ONLINE:
+		/* not here: memory_failure() is outside of memory hotplug */
+		queue_delayed_work(system_dfl_wq, &dev_dax->region->found_work,
+				   DAX_FOUND_DELAY);
 		break;
 	case MEM_CANCEL_ONLINE:
 	case MEM_OFFLINE:

@@ -228,6 +228,28 @@ static void memory_that_goes_away_does_not_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad_page.hidden, 1);
 }
 
+static void bad_page_is_found(struct kunit *test)
+{
+	struct page *page = bad_page_of(test);
+	unsigned long at = page_to_pfn(page), pfn = at;
+
+	KUNIT_EXPECT_FALSE(test, mf_dev_find_bad(&pfn, at));
+	mf_dev_mark_page(page);
+	pfn = at - 1;
+	KUNIT_EXPECT_FALSE(test, mf_dev_find_bad(&pfn, at - 1));
+	KUNIT_EXPECT_EQ(test, pfn, at - 1);
+	KUNIT_EXPECT_TRUE(test, mf_dev_find_bad(&pfn, at + 1));
+	KUNIT_EXPECT_EQ(test, pfn, at);
+	pfn = at + 1;
+	KUNIT_EXPECT_FALSE(test, mf_dev_find_bad(&pfn, at + 1));
+	/* while it is written, and after that */
+	pfn = at;
+	mf_dev_begin_heal(page);
+	KUNIT_EXPECT_TRUE(test, mf_dev_find_bad(&pfn, at));
+	mf_dev_end_heal(page, true);
+	KUNIT_EXPECT_FALSE(test, mf_dev_find_bad(&pfn, at));
+}
+
 static struct kunit_case bad_page_cases[] = {
 	KUNIT_CASE(page_is_counted_once),
 	KUNIT_CASE(page_is_hidden_once),
@@ -239,6 +261,7 @@ static struct kunit_case bad_page_cases[] = {
 	KUNIT_CASE(page_that_was_not_marked_is_not_marked_by_a_heal),
 	KUNIT_CASE(page_can_be_accessed_until_it_is_hidden),
 	KUNIT_CASE(memory_that_goes_away_does_not_count),
+	KUNIT_CASE(bad_page_is_found),
 	{ }
 };
 

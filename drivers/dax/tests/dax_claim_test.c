@@ -486,7 +486,7 @@ static void refused_get_takes_no_reference(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim_refs(ctx), 2);
 	KUNIT_EXPECT_EQ(test, fs_dax_get(ctx->dax_dev, &ctx->rc, NULL),
 			-EBUSY);
-	KUNIT_EXPECT_EQ(test, dax_claim(ctx->dax_dev, NULL, &ctx->rc, NULL),
+	KUNIT_EXPECT_EQ(test, dax_claim(ctx->dax_dev, &ctx->rc, NULL),
 			-EBUSY);
 	KUNIT_EXPECT_EQ(test, claim_refs(ctx), 2);
 	claim_put(ctx);
@@ -510,7 +510,7 @@ static void reference_is_no_claim(struct kunit *test)
 {
 	struct claim_test *ctx = claim_live(test);
 
-	KUNIT_EXPECT_EQ(test, dax_claim(ctx->dax_dev, NULL, NULL, NULL), 0);
+	KUNIT_EXPECT_EQ(test, dax_claim(ctx->dax_dev, NULL, NULL), 0);
 	KUNIT_EXPECT_FALSE(test, dax_claim_outstanding(ctx->dax_dev));
 	KUNIT_EXPECT_EQ(test, claim_refs(ctx), 2);
 	fs_put_dax(ctx->dax_dev, NULL);

@@ -12,6 +12,8 @@
 #include "dax_test.h"
 
 #define RANGE_BASE SZ_1T
+/* From the start of one range to that of the next one in memory. */
+#define RANGE_STRIDE PFN_PHYS(16)
 
 /* Where in memory the ranges are, in the order they have in the device. */
 enum range_layout {
@@ -67,14 +69,14 @@ static u64 range_start(const struct range_param *param, int i,
 {
 	switch (param->layout) {
 	case RANGE_DOWN:
-		return RANGE_BASE + (param->nr_range - i) * SZ_64K;
+		return RANGE_BASE + (param->nr_range - i) * RANGE_STRIDE;
 	case RANGE_TOUCHING_DOWN:
 		return RANGE_BASE + PFN_PHYS(range_total(param) - end);
 	case RANGE_SHUFFLED:
 		/* an odd factor visits all of a power of two */
-		return RANGE_BASE + (i * 11 % param->nr_range) * SZ_64K;
+		return RANGE_BASE + (i * 11 % param->nr_range) * RANGE_STRIDE;
 	default:
-		return RANGE_BASE + i * SZ_64K;
+		return RANGE_BASE + i * RANGE_STRIDE;
 	}
 }
 

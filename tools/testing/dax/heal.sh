@@ -648,17 +648,33 @@ errors_and_heals_at_once() {
 
 # An error while the memory has no driver: the next one knows of it
 while_no_driver_has_the_memory() {
-	local start
+	check_while 256 true
+	mode "$DEV" devdax
+	known_and_cleared
+}
 
+# check_while PAGE COMMAND...: there is a machine check of the page after COMMAND,
+# before which nobody has the device, and what has begun then goes on
+check_while() {
+	local page=$1 start GOING=
+
+	shift
 	can_check_machine
 	mode "$DEV" none
 	read -r start _ <<<"$(ranges "$DEV")"
 	trace_machine_checks 'mf memory_failure'
-	found_bad "$(printf %#x $((start / 4096 + 256)))"
+	# what COMMAND starts may keep processors from going offline
+	for_all_cpus 0
+	"$@"
+	found_bad "$(printf %#x $((start / 4096 + page)))"
 	retry is 1 times mf
+	[ -z "$GOING" ] || gone_on
 	for_all_cpus 1
 	trace_stop
-	mode "$DEV" devdax
+}
+
+# The error is in the record, also of the driver that comes next
+known_and_cleared() {
 	is '2048 8' badblocks
 	unbind "$DEV"
 	mode "$DEV" famfs
@@ -666,6 +682,360 @@ while_no_driver_has_the_memory() {
 	is OK tell_badblocks '-2048 8'
 	is '' badblocks
 	carries_a_file
+}
+
+# going FUNCTION COMMAND...: in the background, as far as this function of the kernel
+going() {
+	local calls=/sys/module/daxtest_instead/parameters/calls
+
+	instead "$1" wait=1 late=1
+	trap 'rmmod daxtest_instead; trace_stop; for_all_cpus 1' EXIT
+	shift
+	"$@" >"$T/going" &
+	GOING=$!
+	retry is 1 cat $calls
+}
+
+# gone_on: and then to its end
+gone_on() {
+	rmmod daxtest_instead
+	trap 'trace_stop; for_all_cpus 1' EXIT
+	wait $GOING
+	is '?(OK)' cat "$T/going"
+}
+
+# An error while a driver gets the memory, and nobody has all of its pages yet
+while_the_pages_are_made() {
+	local mode
+
+	for mode in famfs devdax; do
+		check_while 256 going memmap_init_zone_device mode "$DEV" $mode
+		known_and_cleared
+	done
+}
+
+# error_before_it_is_online FUNCTION [retry]: an error while kmem is there. The end of
+# the memory is the last that a process gets.
+error_before_it_is_online() {
+	local start page=$((SIZE / 4096 - 1))
+
+	check_while $page going "$1" mode "$DEV" system-ram
+	${2:-} is "$((page * 8)) 8" badblocks
+	read -r start _ <<<"$(ranges "$DEV")"
+	${2:-} kpageflag $((start / 4096 + page)) 19
+	fails kpageflag $((start / 4096 + page)) 10
+	mode "$DEV" famfs
+	is "$((page * 8)) 8" badblocks
+	is OK tell_badblocks "-$((page * 8)) 8"
+	is '' badblocks
+	carries_a_file
+}
+
+# After kmem has asked for errors first, and then while the page goes online
+while_memory_goes_online() {
+	[ -e /proc/kpageflags ] || skip "no /proc/kpageflags"
+	modprobe -q kmem || skip "no kmem"
+	error_before_it_is_online memory_group_register_static
+	error_before_it_is_online __free_pages_core retry
+}
+
+# mixed_namespace: of memory in a section that has System RAM, too
+mixed_namespace() {
+	local dir start
+
+	for dir in /sys/bus/nd/devices/namespace*; do
+		start=$(cat "$dir/resource" 2>/dev/null) &&
+			[ $((start % (128 << 20))) != 0 ] || continue
+		echo "${dir##*/}"
+		return 0
+	done
+	return 1
+}
+
+# A driver lets go of such memory: a page is not taken for one of System RAM
+section_shared_with_ram() {
+	local dir=/sys/bus/nd/drivers/nd_pmem start before ns disk
+
+	can_check_machine
+	modprobe -q nd_e820 && modprobe -q nd_pmem || skip "no nd_pmem"
+	ns=$(mixed_namespace) ||
+		skip "no section is shared: boot with memmap=64M!8640M, say"
+	retry test -e "$dir/$ns/block"
+	disk=$(ls "$dir/$ns/block")
+	start=$(<"$dir/$ns/resource")
+	before=$(corrupted)
+	trace_machine_checks 'mf memory_failure'
+	for_all_cpus 0
+	going arch_remove_memory put $dir/unbind "$ns"
+	found_bad "$(printf %#x $((start / 4096 + 8192)))"
+	retry is 1 times mf
+	gone_on
+	for_all_cpus 1
+	trace_stop
+	is "$before" corrupted
+	store $dir/bind "$ns"
+	is '65536 8' cat "/sys/block/$disk/badblocks"
+	is "$before" corrupted
+}
+
+# Disks of persistent memory. Pages and sectors are those of the disk.
+
+# pmem_disk: $PMEM, whose data begins with page frame $FIRST
+pmem_disk() {
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	ND=$(readlink -f "/sys/block/$PMEM/device")
+	START=$(<"$ND/resource")
+	FIRST=$((START / 4096))
+}
+
+no_pmem_disk() { ndctl destroy-namespace -f "$NS" >/dev/null; }
+
+disk_badblocks() { cat "/sys/block/$PMEM/badblocks"; }
+
+# disk_write OFFSET LENGTH: one write, of random data, past the page cache
+disk_write() {
+	head -c "$2" /dev/urandom >"$T/written"
+	dd if="$T/written" of="/dev/$PMEM" bs="$2" count=1 seek="$1" \
+		oflag=direct,seek_bytes conv=notrunc status=none
+}
+
+# disk_read OFFSET LENGTH: one read
+disk_read() {
+	dd if="/dev/$PMEM" of="$T/read" bs="$2" count=1 skip="$1" \
+		iflag=direct,skip_bytes status=none
+}
+
+# writes OFFSET LENGTH: and finds it there
+writes() {
+	disk_write "$@"
+	disk_read "$@"
+	cmp "$T/written" "$T/read"
+}
+
+# frame PAGE: as the trace has it
+frame() { printf %#x $((FIRST + $1)); }
+
+# page_is_hidden PAGE: by a machine check that nobody hears of
+page_is_hidden() {
+	mark
+	trace_machine_checks
+	found_bad "$(frame "$1")"
+	retry is "pfn=$(frame "$1")" traced out
+	retry log_says "$(frame "$1"): recovery action"
+	for_all_cpus 1
+	trace_stop
+}
+
+# hardware_corrupted: in kB
+hardware_corrupted() { awk '$1 == "HardwareCorrupted:" { print $2 }' /proc/meminfo; }
+
+# A sector cannot be written if the page is not in the direct map
+block_writes_of_parts_of_bad_pages() {
+	local was
+
+	can_check_machine
+	pmem_disk
+	was=$(hardware_corrupted)
+	page_is_hidden 256
+	# other kernels know of it from the platform only
+	store "/sys/block/$PMEM/badblocks" '2048 8'
+	mark
+	fails disk_write $M1 512
+	log_says 'write whole pages' || fail "the log does not say why"
+	fails disk_write $((M1 + 3584)) 512
+	fails disk_write $((M1 + 512)) 4096
+	fails disk_write $((M1 - 512)) 4096
+	fails disk_read $M1 512
+	is '2048 8' disk_badblocks
+	is $((was + 4)) hardware_corrupted
+	# all of it, by two segments
+	writes $((M1 - 512)) 8704
+	is '' disk_badblocks
+	is "$was" hardware_corrupted
+	# and one by one, if only the platform has told of them
+	store "/sys/block/$PMEM/badblocks" '4096 8'
+	writes $((2 * M1)) 512
+	is '4097 7' disk_badblocks
+	writes $((2 * M1)) 4096
+	is '' disk_badblocks
+	no_pmem_disk
+}
+
+# The list has 512 entries, and the bus knows all errors: every second page of 1200
+more_errors_than_the_disk_can_list() {
+	local i again
+
+	can_check_machine
+	famfs_on_pmem
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	for i in $(seq 256 2 1454); do
+		echo $((START / 4096 + i)) >$HWPOISON/corrupt-pfn
+	done
+	no_famfs_on_pmem
+	pmem_disk
+	for again in 1 2; do
+		is 512 sh -c "wc -l </sys/block/$PMEM/badblocks"
+		for i in 256 1300 1454; do
+			fails disk_read $((i * 4096)) 4096
+			disk_read $((i * 4096 + 4096)) 4096
+		done
+		namespace_again
+	done
+	# one more, with all that nobody else knows of it
+	page_is_hidden 100
+	log_says 'badblocks.* is full' || fail "the log does not say so"
+	fails disk_read $((100 * 4096)) 4096
+	fails disk_write $((100 * 4096)) 512
+	writes $((100 * 4096)) 4096
+	writes $((1454 * 4096)) 4096
+	namespace_again
+	disk_read $((1454 * 4096)) 4096
+	fails disk_read $((1452 * 4096)) 4096
+	dd if=/dev/zero of="/dev/$PMEM" bs=1M count=8 oflag=direct status=none
+	is '' disk_badblocks
+	namespace_again
+	is '' disk_badblocks
+	disk_read 0 8M
+	no_pmem_disk
+}
+
+# A page that is good when the write begins, as the metadata of filesystems is
+# written
+machine_check_while_a_block_is_written() {
+	local GOING
+
+	can_check_machine
+	pmem_disk
+	trace_machine_checks
+	for_all_cpus 0
+	going __memcpy_flushcache disk_write $M1 4096
+	found_bad "$(frame 256)"
+	retry is '2048 8' disk_badblocks
+	sleep 2
+	is '' traced out
+	gone_on
+	retry is "pfn=$(frame 256)" traced out
+	for_all_cpus 1
+	trace_stop
+	fails disk_read $M1 4096
+	writes $M1 4096
+	is '' disk_badblocks
+	no_pmem_disk
+}
+
+# An error when the disk has its pages, and is no dax device yet
+while_a_disk_is_set_up() {
+	local GOING
+
+	can_check_machine
+	pmem_disk
+	ndctl disable-namespace "$NS" >/dev/null
+	trace_machine_checks
+	for_all_cpus 0
+	going alloc_dax ndctl enable-namespace "$NS"
+	found_bad "$(frame 256)"
+	retry is "pfn=$(frame 256)" traced out
+	gone_on
+	for_all_cpus 1
+	trace_stop
+	retry test -e "/dev/$PMEM"
+	is '2048 8' disk_badblocks
+	namespace_again
+	is '2048 8' disk_badblocks
+	writes $M1 4096
+	is '' disk_badblocks
+	namespace_again
+	is '' disk_badblocks
+	no_pmem_disk
+}
+
+# pages_in_ram: for all of the namespace, which ndctl makes only if it has a label
+pages_in_ram() {
+	local pfn
+
+	namespace raw
+	ndctl disable-namespace "$NS" >/dev/null
+	ND=/sys/bus/nd/devices
+	pfn=$(<"$ND/$NS/../pfn_seed")
+	store "$ND/$pfn/uuid" "$(</proc/sys/kernel/random/uuid)"
+	store "$ND/$pfn/mode" ram
+	store "$ND/$pfn/namespace" "$NS"
+	store /sys/bus/nd/drivers/nd_pmem/bind "$pfn"
+	retry test -e "/dev/$PMEM"
+	FIRST=$(($(<"$ND/$pfn/resource") / 4096))
+}
+
+# There are struct pages for what lies before the data
+error_in_the_info_block() {
+	local was
+
+	can_check_machine
+	pages_in_ram
+	was=$(hardware_corrupted)
+	page_is_hidden -1
+	is '' disk_badblocks
+	log_says 'in the metadata of the namespace' || fail "the log does not say so"
+	is $((was + 4)) hardware_corrupted
+	namespace_again
+	is '' disk_badblocks
+	is "$was" hardware_corrupted
+	no_pmem_disk
+}
+
+# scrub_finds_bytes OFFSET LENGTH: in the disk
+scrub_finds_bytes() {
+	modprobe --first-time daxtest_scrub region="${ND%/*}" \
+		addr=$((START + $1)) len="$2" && rmmod daxtest_scrub
+}
+
+# The bus learns of a part of what it knows
+part_of_an_error_is_reported() {
+	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
+	pmem_disk
+	scrub_finds_bytes $M1 8192
+	is '2048 16' disk_badblocks
+	scrub_finds_bytes $M1 512
+	namespace_again
+	is '2048 16' disk_badblocks
+	writes $M1 8192
+	namespace_again
+	is '' disk_badblocks
+	no_pmem_disk
+}
+
+FAILSLAB=/sys/kernel/debug/failslab
+
+# without_reserves COMMAND...: it gets no memory that it would not wait for
+without_reserves() {
+	echo 0 >$FAILSLAB/verbose
+	echo Y >$FAILSLAB/ignore-gfp-wait
+	echo Y >$FAILSLAB/task-filter
+	echo -1 >$FAILSLAB/times
+	echo 100 >$FAILSLAB/probability
+	sh -c 'echo 1 >/proc/self/make-it-fail && exec "$@"' sh "$@"
+	echo 0 >$FAILSLAB/probability
+	echo N >$FAILSLAB/task-filter
+}
+
+# What is written is in the middle of what the bus knows
+errors_behind_a_heal_without_memory() {
+	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
+	[ -d $FAILSLAB ] || skip "no CONFIG_FAILSLAB"
+	pmem_disk
+	scrub_finds_bytes $M1 12288
+	is '2048 24' disk_badblocks
+	without_reserves dd if=/dev/zero of="/dev/$PMEM" bs=4096 count=1 \
+		seek=257 oflag=direct status=none
+	is '2048 8
+2064 8' disk_badblocks
+	namespace_again
+	# the heal is forgotten, and no error
+	is '2048 24' disk_badblocks
+	writes $M1 12288
+	namespace_again
+	is '' disk_badblocks
+	no_pmem_disk
 }
 
 run_tests \
@@ -687,4 +1057,14 @@ run_tests \
 	found_by_a_scrub_in_system_ram \
 	error_is_known_before_it_is_told \
 	while_no_driver_has_the_memory \
+	while_the_pages_are_made \
+	while_memory_goes_online \
+	block_writes_of_parts_of_bad_pages \
+	more_errors_than_the_disk_can_list \
+	machine_check_while_a_block_is_written \
+	while_a_disk_is_set_up \
+	error_in_the_info_block \
+	part_of_an_error_is_reported \
+	errors_behind_a_heal_without_memory \
+	section_shared_with_ram \
 	errors_and_heals_at_once

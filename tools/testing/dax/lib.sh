@@ -309,6 +309,8 @@ start() {
 	shift
 	rm -f "$T/$name.in"
 	mkfifo "$T/$name.in"
+	# what an earlier one of that name has said is not to be heard again
+	: >"$T/$name.out"
 	"$@" <"$T/$name.in" >"$T/$name.out" 2>&1 &
 	echo $! >"$T/$name.pid"
 	exec {fd}>"$T/$name.in"

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2317,SC2329
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/trace.bash"
 . "$(dirname "$0")/pmem.bash"
 . "$(dirname "$0")/absent.bash"
 
@@ -23,26 +24,6 @@ disk() {
 	"$DT" isdax "$MNT/f"
 	"$DT" fill "$MNT/f" 1
 	sync
-}
-
-# erofs_image [NAME]...: of these files, which have the same data, and of f
-erofs_image() {
-	local name options=()
-
-	command -v mkfs.erofs >/dev/null || skip "no mkfs.erofs"
-	mkdir "$T/image"
-	truncate -s 64M "$T/image/f"
-	"$DT" fill "$T/image/f" 1
-	for name; do
-		cp "$T/image/f" "$T/image/$name"
-		# each chunk is there once, where it can be a huge page
-		options=(--chunksize=$((2 << 20)) --dsunit=512)
-	done
-	mkfs.erofs "${options[@]}" "$T/erofs" "$T/image" >"$T/mkfs" 2>&1
-	dd if="$T/erofs" of="/dev/$PMEM" bs=1M status=none
-	sync
-	mount -t erofs -o dax "/dev/$PMEM" "$MNT"
-	"$DT" isdax "$MNT/f"
 }
 
 take_disk() {
@@ -197,32 +178,68 @@ xfs_shared() {
 	umount "$MNT"
 }
 
-# Files of erofs that have the same data share the memory, which erofs does not say.
-# Nobody finds these files: the new owner has to wait until they let go.
-erofs_shared() {
-	disk erofs g
+# shared_unsaid: f and g share all of their memory, the filesystem does not say so
+# and has no claim on the disk. Both lose it all the same, by pages of both sizes.
+shared_unsaid() {
+	local name
+
 	pin_seconds 1
+	trace_start fs_dax/dax_pmd_fault_done
 	holds r f 1M r
 	holds rg g 1M r
 	holds rh f 4M rh
+	# the second file gets small pages of the huge one
 	holds rhg g 4M rh
+	is 1 pmd_faults
+	trace_stop
 	cmp "$MNT/f" "$MNT/g"
-	for name in r rg rh rhg; do
-		tell $name r
-		is OK echo "$HEARD"
-	done
 	in_time take_disk
-	is "*pinned 2 for *" cat $PARKED
-	fails ndctl create-namespace -f -e "$NS" -m fsdax >"$T/ns" 2>&1
-	cannot_be_read
-	stop r
-	stop rh
-	is "*pinned 2 for *" cat $PARKED
-	stop rg
-	stop rhg
+	is '' cat $PARKED
+	new_owner mappings_are_dead r rg rh rhg
+	for name in r rg rh rhg; do stop $name; done
 	umount "$MNT"
-	retry is '' cat $PARKED
-	new_owner true
+}
+
+erofs_shared() {
+	disk erofs g
+	shared_unsaid
+}
+
+ext4_shared() {
+	disk ext4 -q -F -b 4096 -E stride=512,stripe_width=512
+	ext4_shares
+	shared_unsaid
+}
+
+# Files that share pages are searched while unmount evicts them: whoever comes
+# first, both have an end
+umount_while_erofs_loses_its_disk() {
+	local i pid drv=/sys/bus/nd/drivers/nd_pmem
+
+	disk erofs g
+	for i in {0..11}; do
+		[ "$i" = 0 ] || mount -t erofs -o dax "/dev/$PMEM" "$MNT"
+		"$DT" touch "$MNT/f" 1M r
+		"$DT" touch "$MNT/g" 1M r
+		# which of them is to be late, and how much
+		if [ $((i % 2)) = 0 ]; then
+			umount "$MNT" &
+			pid=$!
+			sleep "0.0$((i / 2))"
+			in_time take_disk
+			wait $pid
+		else
+			put "$DISK/driver/unbind" "${DISK##*/}" >"$T/unbound" &
+			pid=$!
+			sleep "0.0$((i / 2))"
+			umount "$MNT"
+			wait $pid
+			is OK cat "$T/unbound"
+		fi
+		is '' cat $PARKED
+		store $drv/bind "${DISK##*/}"
+		retry test -e "/dev/$PMEM"
+	done
 }
 
 # shared_and_lost linear|stripe: pages that files share, on a mapped disk that does
@@ -253,9 +270,10 @@ end_of_a_search() {
 	no_disk
 }
 
-# unmount succeeds when the filesystem is gone, and not before, even if somebody
-# looks through its files just then
-unmount_waits_for_a_search() {
+# searched_and_unmounted COMMAND...: unmount succeeds when the filesystem is gone, and
+# not before, even if somebody looks through its files just then. COMMAND runs
+# before all that.
+searched_and_unmounted() {
 	local disk
 
 	CALLS=/sys/module/daxtest_instead/parameters/calls
@@ -263,6 +281,7 @@ unmount_waits_for_a_search() {
 	disk=$(basename "$(readlink -f "$MAPPED")")
 	"$DT" mcheck "$MNT/f" 1
 	"$DT" mcheck "$MNT/g" 1
+	"$@"
 	DISK=$(readlink -f "/sys/block/$PMEM/device")
 	pin_seconds 30
 	instead unmap_mapping_range wait=1
@@ -282,6 +301,13 @@ unmount_waits_for_a_search() {
 	retry gone "$(<"$T/take.pid")"
 	wait "$(<"$T/take.pid")"
 	dmsetup remove daxtest
+}
+
+unmount_waits_for_a_search() { searched_and_unmounted true; }
+
+# And if nobody but the search has the inodes, as their names are not cached any more
+unmount_waits_for_a_search_without_names() {
+	searched_and_unmounted store /proc/sys/vm/drop_caches 2
 }
 
 # quota_that_waits get|set RESULT: the umount has the lock, or waits for it
@@ -496,9 +522,12 @@ run_tests \
 	erofs_mapped \
 	xfs_shared \
 	erofs_shared \
+	ext4_shared \
+	umount_while_erofs_loses_its_disk \
 	xfs_shared_on_linear \
 	xfs_shared_on_stripes \
 	unmount_waits_for_a_search \
+	unmount_waits_for_a_search_without_names \
 	xfs_and_quotas_that_wait \
 	ext4_pinned \
 	xfs_pinned \

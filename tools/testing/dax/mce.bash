@@ -36,14 +36,14 @@ hidden_and_told() {
 		$TRACE/trace | paste -sd ' '
 }
 
-# check_machine PFN: on the first processor. After that nothing is left of what
-# was written here.
+# check_machine PFN: on the first processor, which has taken the machine check on
+# return: asked by another one it would do so later, by what is written here then.
 check_machine() {
 	echo 0 >$MCE_INJECT/cpu
 	echo $(($1 * 4096)) >$MCE_INJECT/addr
 	echo 0x8c >$MCE_INJECT/misc		# a physical address, of a page
 	echo 0xbd000000000000c0 >$MCE_INJECT/status # uncorrected, by scrubbing
-	echo 1 >$MCE_INJECT/bank
+	taskset -c 0 sh -c "echo 1 >$MCE_INJECT/bank"
 }
 
 # found_bad PFN: a machine check says that it found this page bad by itself

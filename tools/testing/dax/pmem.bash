@@ -94,6 +94,38 @@ fs_on_pmem() {
 	umount "$MNT"
 }
 
+# erofs_image [NAME]...: of these files, which have the same data, and of f
+erofs_image() {
+	local name options=()
+
+	command -v mkfs.erofs >/dev/null || skip "no mkfs.erofs"
+	mkdir "$T/image"
+	truncate -s 64M "$T/image/f"
+	"$DT" fill "$T/image/f" 1
+	for name; do
+		cp "$T/image/f" "$T/image/$name"
+		# each chunk is there once, where it can be a huge page
+		options=(--chunksize=$((2 << 20)) --dsunit=512)
+	done
+	mkfs.erofs "${options[@]}" "$T/erofs" "$T/image" >"$T/mkfs" 2>&1
+	dd if="$T/erofs" of="/dev/$PMEM" bs=1M status=none
+	sync
+	mount -t erofs -o dax "/dev/$PMEM" "$MNT"
+	"$DT" isdax "$MNT/f"
+}
+
+# ext4_shares: the file f, which is there, and g have the same blocks from now on,
+# as in an image whose equal blocks were merged. Nobody can write to it.
+ext4_shares() {
+	command -v debugfs >/dev/null || skip "no debugfs"
+	: >"$MNT/g"
+	umount "$MNT"
+	printf '%s\n' 'copy_inode f g' 'feature shared_blocks' |
+		debugfs -w -f - "/dev/$PMEM" >"$T/debugfs" 2>&1
+	mount -t ext4 -o ro,dax "/dev/$PMEM" "$MNT"
+	"$DT" isdax "$MNT/g"
+}
+
 SECTORS=$((400 * 2048))
 
 # no_disk: that map_disk has made, whoever has it still

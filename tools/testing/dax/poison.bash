@@ -56,6 +56,9 @@ healthy_file() {
 
 M1=$((1 << 20))
 
+# corrupted: so many pages the kernel itself takes for bad
+corrupted() { awk '/^HardwareCorrupted:/ { kb = $2 } END { print kb / 4 }' /proc/meminfo; }
+
 # kpageflag PFN BIT
 kpageflag() {
 	local flags

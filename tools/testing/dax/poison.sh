@@ -303,12 +303,12 @@ in_system_ram_mode() {
 	before=$(corrupted)
 	store $HWPOISON/corrupt-pfn $pfn
 	kpageflag $pfn 19 || fail "the page is not marked"
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	is "$((pfn * 8 - start / 512)) 8" badblocks
 	# taking it offline needs nobody's help
 	mode "$DEV" famfs
 	is "$((pfn * 8 - start / 512)) 8" badblocks
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	# a return to that mode gives a warning, and nobody gets the page there
 	mark
 	mode "$DEV" system-ram
@@ -317,7 +317,7 @@ in_system_ram_mode() {
 	log_says "$DEV: 1 pages with memory errors are kept out of System RAM" ||
 		fail "the log does not say how many pages are kept out"
 	kpageflag $pfn 19 || fail "the bad page is not marked"
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	fails kpageflag $pfn 10
 	kpageflag $((pfn - 1)) 10 || kpageflag $((pfn + 1)) 10 ||
 		fail "the pages beside it are not free"
@@ -623,22 +623,19 @@ msync_tells_of_lost_data() {
 	heal_all
 }
 
-# in kB
-corrupted() { awk '$1 == "HardwareCorrupted:" { print $2 }' /proc/meminfo; }
-
 counted_once_and_no_more_when_healed() {
 	local before
 
 	healthy_file
 	before=$(corrupted)
 	inject $M1
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	inject $M1
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	inject $((M1 + 4096))
-	is $((before + 8)) corrupted
+	is $((before + 2)) corrupted
 	"$DT" fill "$MNT/f" 2 1M 4K
-	is $((before + 4)) corrupted
+	is $((before + 1)) corrupted
 	is OK "$DT" fallocate zero "$MNT/f" 1M 8K
 	is "$before" corrupted
 	# not memory of this kernel any more
@@ -647,7 +644,7 @@ counted_once_and_no_more_when_healed() {
 	unbind "$DEV"
 	is "$before" corrupted
 	mode "$DEV" devdax
-	is "@($before|$((before + 4)))" corrupted
+	is "@($before|$((before + 1)))" corrupted
 	mode "$DEV" famfs
 	heal_all
 	is "$before" corrupted

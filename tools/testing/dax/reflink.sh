@@ -631,6 +631,61 @@ bad_page_below_a_mapped_disk() {
 	is '' cat "/sys/block/$PMEM/badblocks"
 }
 
+# shared_unsaid erofs|ext4: mounted, with f and g, which share all of their blocks.
+# The filesystem does not say so, and has no claim on the disk.
+shared_unsaid() {
+	command -v "mkfs.$1" >/dev/null || skip "no mkfs.$1"
+	modprobe -q "$1" || grep -qw "$1" /proc/filesystems || skip "no $1"
+	namespace fsdax
+	retry test -e "/dev/$PMEM"
+	[ "$1" != erofs ] || { erofs_image g; return; }
+	mkfs.ext4 -q -F -b 4096 "/dev/$PMEM" >/dev/null
+	mount -t ext4 -o dax "/dev/$PMEM" "$MNT"
+	fallocate -l 12M "$MNT/f"
+	"$DT" isdax "$MNT/f"
+	"$DT" fill "$MNT/f" 1
+	ext4_shares
+}
+
+# bad_page_unsaid erofs|ext4: each of the files loses it
+bad_page_unsaid() {
+	local block name
+
+	modprobe -q hwpoison-inject || skip "no hwpoison-inject"
+	shared_unsaid "$1"
+	block=$(block_of f 256)
+	is "$block" block_of g 256
+	holds r f 1M r
+	holds e f 1M re
+	holds rg g 1M r
+	holds eg g 1M re
+	holds next g $((M + K4)) r
+	# the driver knows first, as it would from a machine check
+	store "/sys/block/$PMEM/badblocks" "$((block * 8)) 8"
+	is OK put /sys/kernel/debug/hwpoison/corrupt-pfn \
+		"$(pfn_of_block "$block")"
+	for name in e eg; do
+		tell $name b
+		is 'BUS_MCEERR_AO offset 0x100000 lsb 12' echo "$HEARD"
+	done
+	for name in r rg; do
+		tell $name r
+		is 'BUS_MCEERR_AR offset 0x100000 lsb 12' echo "$HEARD"
+	done
+	told next r
+	for name in r e rg eg next; do
+		stop $name
+	done
+	umount "$MNT"
+	# good again for the next test
+	dd if=/dev/zero of="/dev/$PMEM" bs=4096 count=1 seek="$block" \
+		oflag=direct status=none
+	is '' cat "/sys/block/$PMEM/badblocks"
+}
+
+bad_page_that_erofs_shares() { bad_page_unsaid erofs; }
+bad_page_that_ext4_shares() { bad_page_unsaid ext4; }
+
 # A page that files share, without rmapbt, is taken from each of them, also while
 # somebody waits for s_umount behind somebody who does not let go of it
 shared_page_fails_beside_a_sync() {
@@ -1130,6 +1185,8 @@ run_tests \
 	page_of_a_huge_one_is_bad_when_copied \
 	bad_page_is_not_compared \
 	bad_page_below_a_mapped_disk \
+	bad_page_that_erofs_shares \
+	bad_page_that_ext4_shares \
 	shared_page_fails_beside_a_sync \
 	fault_beside_an_error \
 	copies_are_written_back \

@@ -65,9 +65,10 @@ fault_with_map_sync() {
 }
 
 # comes_and_goes TIMES KIND...: calls of these kinds without end meanwhile, each
-# of which gets what it wants or ENXIO
+# of which gets what it wants or ENXIO. All of them together do so each time, but
+# one of them may be late on a busy machine.
 comes_and_goes() {
-	local i kind times=$1 answer
+	local i kind times=$1 answer good=0
 	shift
 	local kinds=("$@")
 
@@ -83,9 +84,11 @@ comes_and_goes() {
 		echo "$kind: $answer"
 		[[ $answer =~ ^good\ ([0-9]+)\ ENXIO\ ([0-9]+)$ ]] ||
 			fail "what else is there to say?"
-		[ "${BASH_REMATCH[1]}" -ge "$times" ] &&
+		[ "${BASH_REMATCH[1]}" != 0 ] &&
 			[ "${BASH_REMATCH[2]}" -ge "$times" ] || fail "too few"
+		good=$((good + BASH_REMATCH[1]))
 	done
+	[ $good -ge "$times" ] || fail "too few"
 }
 
 calls_while_it_comes_and_goes() {

@@ -545,9 +545,6 @@ leave_errors() {
 	done
 }
 
-# corrupted: so many pages the kernel itself takes for bad
-corrupted() { awk '/^HardwareCorrupted:/ { kb = $2 } END { print kb / 4 }' /proc/meminfo; }
-
 # compare_record: BAD pages are in the record. Those of them that can be read
 # are GOOD, and so are those that are not in it and that somebody has made bad, or
 # the kernel takes for bad. Others that cannot be read are LOST.

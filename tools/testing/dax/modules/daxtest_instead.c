@@ -4,7 +4,9 @@
  *
  * The function in the parameter "function" is not called any more, but for the
  * first "after" times: each call returns "result", and waits before that for as
- * long as "wait" is set. The function has to return a number.
+ * long as "wait" is set. The function has to return a number. If "late" is set, the
+ * function is called when the wait is over, and can be any that has its arguments
+ * in registers; it must not call itself, and runs once.
  */
 #include <linux/delay.h>
 #include <linux/kprobes.h>
@@ -27,24 +29,38 @@ static bool wait;
 module_param(wait, bool, 0600);
 MODULE_PARM_DESC(wait, "whether calls wait");
 
+static bool late;
+module_param(late, bool, 0400);
+MODULE_PARM_DESC(late, "whether the function is called after the wait");
+
 static int calls;
 module_param(calls, int, 0400);
 MODULE_PARM_DESC(calls, "how many calls were not left alone");
 
 static atomic_t seen, inside;
 
+static struct kprobe probe;
+
+typedef long (*any_function)(unsigned long a, unsigned long b, unsigned long c,
+			     unsigned long d, unsigned long e, unsigned long f);
+
 /* Runs with the arguments of the function, and in its context. */
-static noinline long instead(void)
+static noinline long instead(unsigned long a, unsigned long b, unsigned long c,
+			     unsigned long d, unsigned long e, unsigned long f)
 {
+	long rc = result;
+
 	while (READ_ONCE(wait))
 		msleep(20);
+	if (late)
+		rc = ((any_function)probe.addr)(a, b, c, d, e, f);
 	atomic_dec(&inside);
-	return result;
+	return rc;
 }
 
 static int instead_entry(struct kprobe *p, struct pt_regs *regs)
 {
-	if (atomic_inc_return(&seen) <= after)
+	if (atomic_inc_return(&seen) <= after || (late && calls))
 		return 0;
 	atomic_inc(&inside);
 	WRITE_ONCE(calls, calls + 1);
@@ -60,16 +76,13 @@ static void instead_after(struct kprobe *p, struct pt_regs *regs,
 }
 NOKPROBE_SYMBOL(instead_after);
 
-static struct kprobe probe = {
-	.pre_handler	= instead_entry,
-	.post_handler	= instead_after,
-};
-
 static int __init instead_init(void)
 {
 	if (!function)
 		return -EINVAL;
 	probe.symbol_name = function;
+	probe.pre_handler = instead_entry;
+	probe.post_handler = instead_after;
 	return register_kprobe(&probe);
 }
 module_init(instead_init);
