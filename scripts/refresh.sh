@@ -97,8 +97,6 @@ version_before() {
 n=0
 while read -r commit; do
 	title=$(git log -1 --format=%s "$commit")
-	# what tree.sh puts before the series on an older kernel
-	if grep -qxF "Subject: $title" "$TOP"/patches/*/*.patch; then continue; fi
 	n=$((n + 1))
 	out=$SCRATCH/patches/$(file_name "$commit" "$n")
 	edited=() grown=()
