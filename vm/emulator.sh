@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the path of the QEMU that runs the guests, which are x86-64 unless
 # another machine is named: that of Debian forky, unpacked into the cache with
-# the libraries it needs, their C library included. Nothing is installed on the machine itself, and nothing of it is
-# used but its kernel. Debian 12's own QEMU, 7.2, goes on executing code that
-# the kernel of the guest has changed ("Oops: int3"), and knows no volatile
-# memory on CXL.
+# the libraries it needs, their C library included. Nothing is installed on the
+# machine itself, and nothing of it is used but its kernel. Debian 12's own QEMU,
+# 7.2, goes on executing code that the kernel of the guest has changed ("Oops:
+# int3"), and knows no volatile memory on CXL.
 #
 # usage: vm/emulator.sh [--update] [x86_64|aarch64]	(--update: with today's packages)
 

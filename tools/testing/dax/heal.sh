@@ -650,7 +650,7 @@ errors_and_heals_at_once() {
 while_no_driver_has_the_memory() {
 	check_while 256 true
 	mode "$DEV" devdax
-	known_and_cleared
+	known_and_cleared 2048
 }
 
 # check_while PAGE COMMAND...: there is a machine check of the page after COMMAND,
@@ -673,13 +673,14 @@ check_while() {
 	trace_stop
 }
 
-# The error is in the record, also of the driver that comes next
+# known_and_cleared SECTOR: the error is in the record, also of the driver that comes
+# next
 known_and_cleared() {
-	is '2048 8' badblocks
+	is "$1 8" badblocks
 	unbind "$DEV"
 	mode "$DEV" famfs
-	is '2048 8' badblocks
-	is OK tell_badblocks '-2048 8'
+	is "$1 8" badblocks
+	is OK tell_badblocks "-$1 8"
 	is '' badblocks
 	carries_a_file
 }
@@ -710,7 +711,7 @@ while_the_pages_are_made() {
 
 	for mode in famfs devdax; do
 		check_while 256 going memmap_init_zone_device mode "$DEV" $mode
-		known_and_cleared
+		known_and_cleared 2048
 	done
 }
 
@@ -724,11 +725,7 @@ error_before_it_is_online() {
 	read -r start _ <<<"$(ranges "$DEV")"
 	${2:-} kpageflag $((start / 4096 + page)) 19
 	fails kpageflag $((start / 4096 + page)) 10
-	mode "$DEV" famfs
-	is "$((page * 8)) 8" badblocks
-	is OK tell_badblocks "-$((page * 8)) 8"
-	is '' badblocks
-	carries_a_file
+	known_and_cleared $((page * 8))
 }
 
 # After kmem has asked for errors first, and then while the page goes online
@@ -827,16 +824,13 @@ page_is_hidden() {
 	trace_stop
 }
 
-# hardware_corrupted: in kB
-hardware_corrupted() { awk '$1 == "HardwareCorrupted:" { print $2 }' /proc/meminfo; }
-
 # A sector cannot be written if the page is not in the direct map
 block_writes_of_parts_of_bad_pages() {
 	local was
 
 	can_check_machine
 	pmem_disk
-	was=$(hardware_corrupted)
+	was=$(corrupted)
 	page_is_hidden 256
 	# other kernels know of it from the platform only
 	store "/sys/block/$PMEM/badblocks" '2048 8'
@@ -848,11 +842,11 @@ block_writes_of_parts_of_bad_pages() {
 	fails disk_write $((M1 - 512)) 4096
 	fails disk_read $M1 512
 	is '2048 8' disk_badblocks
-	is $((was + 4)) hardware_corrupted
+	is $((was + 1)) corrupted
 	# all of it, by two segments
 	writes $((M1 - 512)) 8704
 	is '' disk_badblocks
-	is "$was" hardware_corrupted
+	is "$was" corrupted
 	# and one by one, if only the platform has told of them
 	store "/sys/block/$PMEM/badblocks" '4096 8'
 	writes $((2 * M1)) 512
@@ -972,30 +966,24 @@ error_in_the_info_block() {
 
 	can_check_machine
 	pages_in_ram
-	was=$(hardware_corrupted)
+	was=$(corrupted)
 	page_is_hidden -1
 	is '' disk_badblocks
 	log_says 'in the metadata of the namespace' || fail "the log does not say so"
-	is $((was + 4)) hardware_corrupted
+	is $((was + 1)) corrupted
 	namespace_again
 	is '' disk_badblocks
-	is "$was" hardware_corrupted
+	is "$was" corrupted
 	no_pmem_disk
-}
-
-# scrub_finds_bytes OFFSET LENGTH: in the disk
-scrub_finds_bytes() {
-	modprobe --first-time daxtest_scrub region="${ND%/*}" \
-		addr=$((START + $1)) len="$2" && rmmod daxtest_scrub
 }
 
 # The bus learns of a part of what it knows
 part_of_an_error_is_reported() {
 	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
 	pmem_disk
-	scrub_finds_bytes $M1 8192
+	scrub_finds $M1 8192
 	is '2048 16' disk_badblocks
-	scrub_finds_bytes $M1 512
+	scrub_finds $M1 512
 	namespace_again
 	is '2048 16' disk_badblocks
 	writes $M1 8192
@@ -1023,7 +1011,7 @@ errors_behind_a_heal_without_memory() {
 	modinfo daxtest_scrub >/dev/null 2>&1 || skip "no daxtest_scrub"
 	[ -d $FAILSLAB ] || skip "no CONFIG_FAILSLAB"
 	pmem_disk
-	scrub_finds_bytes $M1 12288
+	scrub_finds $M1 12288
 	is '2048 24' disk_badblocks
 	without_reserves dd if=/dev/zero of="/dev/$PMEM" bs=4096 count=1 \
 		seek=257 oflag=direct status=none

@@ -62,11 +62,11 @@ namespace_again() {
 	retry test -e "/dev/$PMEM"
 }
 
-# scrub_finds OFFSET: an error there in $DEV, which is persistent memory, but may
-# be gone just now
+# scrub_finds OFFSET [LENGTH]: an error there in the persistent memory, which may be
+# gone just now
 scrub_finds() {
 	modprobe --first-time daxtest_scrub region="${ND%/*}" \
-		addr=$((START + $1)) && rmmod daxtest_scrub
+		addr=$((START + $1)) ${2:+len="$2"} && rmmod daxtest_scrub
 }
 
 # fs_on_pmem TYPE OPTIONS OF MKFS
